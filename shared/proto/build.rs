@@ -9,9 +9,14 @@ use std::{
 };
 
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+    DescriptorPool, DynamicMessage, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind,
+    MessageDescriptor,
 };
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo tells a build script its folders in no other way"
+)]
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?).join("../../proto");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
@@ -45,10 +50,7 @@ fn proto_files(root: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == "proto")
-            {
+            } else if path.extension().is_some_and(|extension| extension == "proto") {
                 files.push(path);
             }
         }
@@ -81,7 +83,28 @@ impl Rules {
         {
             rules.message(&message)?;
         }
+        for reasons in pool.all_enums().filter(|of| of.name() == "ErrorReason") {
+            rules.reasons(&reasons)?;
+        }
         Ok(rules)
+    }
+
+    /// Reasons know their wire name and the domain that they belong to.
+    fn reasons(&mut self, of: &EnumDescriptor) -> Result<(), Box<dyn Error>> {
+        let rust = rust_enum(of);
+        let service = of
+            .package_name()
+            .split('.')
+            .nth(1)
+            .unwrap_or_default()
+            .replace('_', "-");
+        write!(
+            self.code,
+            "impl crate::Reason for {rust} {{\n    fn name(&self) -> &'static str {{\n        \
+             self.as_str_name().trim_start_matches(\"ERROR_REASON_\")\n    }}\n    \
+             fn domain(&self) -> &'static str {{\n        \"{service}.aex\"\n    }}\n}}\n"
+        )?;
+        Ok(())
     }
 
     fn message(&mut self, message: &MessageDescriptor) -> Result<(), Box<dyn Error>> {
@@ -101,10 +124,7 @@ impl Rules {
                 "impl crate::Keyed for {rust} {{\n    fn idempotency_key(&self) -> &str {{\n        &self.idempotency_key\n    }}\n}}"
             )?;
         }
-        let secrets: Vec<_> = message
-            .fields()
-            .filter(|field| self.is_secret(field))
-            .collect();
+        let secrets: Vec<_> = message.fields().filter(|field| self.is_secret(field)).collect();
         let blanks = secrets.iter().fold(String::new(), |mut blanks, field| {
             let _ = writeln!(blanks, "        self.{}.clear();", field.name());
             blanks
@@ -136,10 +156,7 @@ impl Rules {
             _ => None,
         };
         // Every text is checked for what cannot be stored, every enum for values that do not exist.
-        if limits.is_none()
-            && nested.is_none()
-            && !matches!(field.kind(), Kind::String | Kind::Enum(_))
-        {
+        if limits.is_none() && nested.is_none() && !matches!(field.kind(), Kind::String | Kind::Enum(_)) {
             return Ok(());
         }
         let (name, member) = (field.name(), rust_member(field.name()));
@@ -152,6 +169,7 @@ impl Rules {
                 format!("optional_text(\"{name}\", self.{member}.as_deref(), &{literal})")
             }
             (Kind::String, false, false) => format!("text(\"{name}\", &self.{member}, &{literal})"),
+            (Kind::Bytes, true, _) => format!("blobs(\"{name}\", &self.{member}, &{literal})"),
             (Kind::Bytes, false, false) => format!("bytes(\"{name}\", &self.{member}, &{literal})"),
             (Kind::Enum(of), false, false) => {
                 format!(
@@ -185,20 +203,14 @@ impl Rules {
             (Kind::Message(of), false, _) if of.full_name() == "google.protobuf.Duration" => {
                 format!("duration(\"{name}\", self.{member}.as_ref(), &{literal})")
             }
-            (Kind::Message(_), false, _)
-                if nested.is_some() && field.containing_oneof().is_none() =>
-            {
+            (Kind::Message(_), false, _) if nested.is_some() && field.containing_oneof().is_none() => {
                 format!("message(\"{name}\", self.{member}.as_ref(), &{literal})")
             }
             (Kind::Message(_), false, _) if field.containing_oneof().is_none() => {
                 format!("presence(\"{name}\", self.{member}.is_some(), &{literal})")
             }
             (kind, ..) if limits.is_some() => {
-                return Err(format!(
-                    "{}: no rule for a field of kind {kind:?}",
-                    field.full_name()
-                )
-                .into());
+                return Err(format!("{}: no rule for a field of kind {kind:?}", field.full_name()).into());
             }
             _ => return Ok(()),
         };
@@ -221,16 +233,8 @@ struct Limits {
 
 impl Limits {
     fn read(message: &DynamicMessage) -> Self {
-        let value = |name: &str| {
-            message
-                .get_field_by_name(name)
-                .map(std::borrow::Cow::into_owned)
-        };
-        let number = |name: &str| {
-            value(name)
-                .and_then(|value| value.as_u32())
-                .unwrap_or_default()
-        };
+        let value = |name: &str| message.get_field_by_name(name).map(std::borrow::Cow::into_owned);
+        let number = |name: &str| value(name).and_then(|value| value.as_u32()).unwrap_or_default();
         let bound = |name: &str| {
             value(name)
                 .filter(|_| message.has_field_by_name(name))
@@ -282,12 +286,8 @@ fn rust_path(message: &MessageDescriptor) -> String {
     format!("crate::{package}::{local}")
 }
 
-fn rust_enum(of: &prost_reflect::EnumDescriptor) -> String {
-    format!(
-        "crate::{}::{}",
-        of.package_name().replace('.', "::"),
-        of.name()
-    )
+fn rust_enum(of: &EnumDescriptor) -> String {
+    format!("crate::{}::{}", of.package_name().replace('.', "::"), of.name())
 }
 
 fn rust_member(name: &str) -> String {

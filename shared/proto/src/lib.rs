@@ -4,7 +4,7 @@ pub use prost_reflect;
 
 mod rules;
 
-pub use rules::{Checker, Keyed, Limits, Rules, Secrets, Violation};
+pub use rules::{Checker, Keyed, Limits, Reason, Rules, Secrets, Violation};
 
 use std::sync::LazyLock;
 
@@ -24,7 +24,7 @@ mod generated {
 
 pub use generated::aex;
 
-#[expect(clippy::match_same_arms, reason = "written by build.rs")]
+#[expect(clippy::unreadable_literal, reason = "written by build.rs")]
 mod generated_rules {
     include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 }
@@ -37,6 +37,5 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/aex.bin
     clippy::expect_used,
     reason = "the bytes were encoded from valid contracts by build.rs"
 )]
-pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(DESCRIPTORS).expect("build.rs encoded a valid descriptor set")
-});
+pub static POOL: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(DESCRIPTORS).expect("build.rs encoded a valid descriptor set"));

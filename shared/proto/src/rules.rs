@@ -27,6 +27,14 @@ pub trait Secrets {
     fn blank(&mut self);
 }
 
+/// Why a call is refused: one value of a service's `ErrorReason`. Written by build.rs.
+pub trait Reason {
+    /// The name on the wire, without the enum's prefix: `TENANT_NOT_FOUND`.
+    fn name(&self) -> &'static str;
+    /// The service that gives it: `identity.aex`; `common.aex` for the reasons that all share.
+    fn domain(&self) -> &'static str;
+}
+
 /// The limits of one field, as its option states them. Zero and empty mean no limit.
 #[derive(Debug)]
 #[expect(
@@ -135,6 +143,14 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// A list of bytes, each under the same limits.
+    pub fn blobs(&mut self, field: &str, values: &[impl AsRef<[u8]>], limits: &Limits) {
+        self.count(field, values.len(), limits);
+        for (index, value) in values.iter().enumerate() {
+            self.bytes(&format!("{field}[{index}]"), value.as_ref(), limits);
+        }
+    }
+
     /// An enum: zero means absent.
     pub fn choice<E: TryFrom<i32>>(&mut self, field: &str, value: i32, limits: &Limits) {
         if value == 0 && limits.required {
@@ -195,24 +211,15 @@ impl<'a> Checker<'a> {
     }
 
     /// A duration; its bounds are milliseconds.
-    pub fn duration(
-        &mut self,
-        field: &str,
-        value: Option<&prost_types::Duration>,
-        limits: &Limits,
-    ) {
+    pub fn duration(&mut self, field: &str, value: Option<&prost_types::Duration>, limits: &Limits) {
         match value {
             None if limits.required => self.note(field, "must be given"),
             None => {}
             Some(span) if !is_normal(span) => self.note(field, "is not a valid duration"),
             Some(span) => {
                 let nanos = i128::from(span.seconds) * 1_000_000_000 + i128::from(span.nanos);
-                let low = limits
-                    .min
-                    .is_some_and(|min| nanos < i128::from(min) * 1_000_000);
-                let high = limits
-                    .max
-                    .is_some_and(|max| nanos > i128::from(max) * 1_000_000);
+                let low = limits.min.is_some_and(|min| nanos < i128::from(min) * 1_000_000);
+                let high = limits.max.is_some_and(|max| nanos > i128::from(max) * 1_000_000);
                 if low || high {
                     self.note(field, format!("{} milliseconds", limits.bounds()));
                 }
@@ -248,19 +255,14 @@ impl<'a> Checker<'a> {
             self.note(field, "must have at least one element");
         }
         if limits.max_items > 0 && count > limits.max_items as usize {
-            self.note(
-                field,
-                format!("must have at most {} elements", limits.max_items),
-            );
+            self.note(field, format!("must have at most {} elements", limits.max_items));
         }
     }
 }
 
 fn is_normal(span: &prost_types::Duration) -> bool {
     let same_sign = span.seconds == 0 || span.nanos == 0 || (span.seconds < 0) == (span.nanos < 0);
-    span.seconds.unsigned_abs() <= 315_576_000_000
-        && span.nanos.unsigned_abs() < 1_000_000_000
-        && same_sign
+    span.seconds.unsigned_abs() <= 315_576_000_000 && span.nanos.unsigned_abs() < 1_000_000_000 && same_sign
 }
 
 impl Limits {
@@ -311,9 +313,9 @@ impl Limits {
         let fits = body.is_some_and(|body| {
             body.len() == ID_BODY
                 && body.starts_with(|first: char| ('0'..='7').contains(&first))
-                && body.bytes().all(|b| {
-                    b.is_ascii_digit() || (b.is_ascii_lowercase() && !b"ilou".contains(&b))
-                })
+                && body
+                    .bytes()
+                    .all(|b| b.is_ascii_digit() || (b.is_ascii_lowercase() && !b"ilou".contains(&b)))
         });
         if fits {
             Ok(())
@@ -338,11 +340,7 @@ impl Limits {
     fn range(&self, value: i128) -> Result<(), String> {
         let low = self.min.is_some_and(|min| value < i128::from(min));
         let high = self.max.is_some_and(|max| value > i128::from(max));
-        if low || high {
-            Err(self.bounds())
-        } else {
-            Ok(())
-        }
+        if low || high { Err(self.bounds()) } else { Ok(()) }
     }
 
     fn bounds(&self) -> String {

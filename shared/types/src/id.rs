@@ -30,9 +30,7 @@ impl<T: Named> Id<T> {
     pub fn new(now: Timestamp, rng: &mut impl Rng) -> Self {
         let mut random = [0; 10];
         rng.fill_bytes(&mut random);
-        Self::from(
-            uuid::Builder::from_unix_timestamp_millis(now.unix_millis(), &random).into_uuid(),
-        )
+        Self::from(uuid::Builder::from_unix_timestamp_millis(now.unix_millis(), &random).into_uuid())
     }
 
     /// The id as it is stored.

@@ -6,8 +6,8 @@ pub mod text;
 pub mod time;
 
 pub use id::{
-    AgentId, BidId, ContractId, DepositId, EvaluationId, EventId, Id, IdError, JournalId, KeyId,
-    ProviderId, SubscriptionId, TenantId, WorkId,
+    AgentId, BidId, ContractId, DepositId, EvaluationId, EventId, Id, IdError, JournalId, KeyId, ProviderId,
+    SubscriptionId, TenantId, WorkId,
 };
 pub use money::{Amount, AmountError, BasisPoints, Currency, CurrencyError, Money};
 pub use text::{Text, TextError};

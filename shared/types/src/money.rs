@@ -236,11 +236,7 @@ mod tests {
             " 1",
             "NaN",
         ] {
-            assert_eq!(
-                wrong.parse::<Amount>(),
-                Err(AmountError::Spelling),
-                "{wrong}"
-            );
+            assert_eq!(wrong.parse::<Amount>(), Err(AmountError::Spelling), "{wrong}");
         }
         assert_eq!(
             "12.500".parse::<Amount>().map(|amount| amount.to_string()),

@@ -72,13 +72,7 @@ mod tests {
     #[test]
     fn a_text_is_neither_empty_nor_too_long() {
         assert_eq!("".parse::<Text<3>>(), Err(TextError::Empty));
-        assert_eq!(
-            "four".parse::<Text<3>>(),
-            Err(TextError::TooLong { max: 3 })
-        );
-        assert_eq!(
-            "abc".parse::<Text<3>>().map(String::from),
-            Ok("abc".to_owned())
-        );
+        assert_eq!("four".parse::<Text<3>>(), Err(TextError::TooLong { max: 3 }));
+        assert_eq!("abc".parse::<Text<3>>().map(String::from), Ok("abc".to_owned()));
     }
 }

@@ -36,8 +36,7 @@ impl Timestamp {
     /// Later by a span, and at the end of the calendar no later.
     #[must_use]
     pub fn saturating_add(self, span: Duration) -> Self {
-        self.checked_add(span)
-            .unwrap_or(Self(DateTime::<Utc>::MAX_UTC))
+        self.checked_add(span).unwrap_or(Self(DateTime::<Utc>::MAX_UTC))
     }
 
     /// Earlier by a span, and at the start of the calendar no earlier.
@@ -90,10 +89,7 @@ mod tests {
     fn a_moment_is_kept_to_the_microsecond() {
         let fine = DateTime::from_timestamp_nanos(1_700_000_000_123_456_789);
         assert_eq!(Timestamp::from(fine).unix_micros(), 1_700_000_000_123_456);
-        assert_eq!(
-            Timestamp::from(fine).to_string(),
-            "2023-11-14T22:13:20.123456Z"
-        );
+        assert_eq!(Timestamp::from(fine).to_string(), "2023-11-14T22:13:20.123456Z");
     }
 
     #[test]

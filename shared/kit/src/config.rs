@@ -1,0 +1,230 @@
+//! Configuration: defaults in code, then a file, then the environment. Unknown keys are refused; secrets print as
+//! `[redacted]`.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, path::Path, path::PathBuf, time::Duration};
+
+use ::config::{Config, Environment, File};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+
+/// Configuration that cannot be used, in one line that names the key.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration of {service}: {problem}")]
+pub struct ConfigError {
+    service: String,
+    problem: String,
+}
+
+/// The configuration of one service: `defaults ← [service] in the file ← AEX_<SERVICE>__<SECTION>__<KEY>`.
+pub fn load<C: DeserializeOwned + Serialize + Default>(
+    service: &str,
+    file: Option<&Path>,
+) -> Result<C, ConfigError> {
+    let refuse = |problem: String| ConfigError {
+        service: service.to_owned(),
+        problem,
+    };
+    let mut builder = Config::builder();
+    if let Some(path) = file {
+        let whole = Config::builder()
+            .add_source(File::from(path))
+            .build()
+            .map_err(|error| refuse(error.to_string()))?;
+        for (key, value) in whole.get_table(service).unwrap_or_default() {
+            builder = builder
+                .set_default(key, value)
+                .map_err(|error| refuse(error.to_string()))?;
+        }
+    }
+    let prefix = format!("AEX_{}", service.replace('-', "_").to_uppercase());
+    let environment = Environment::with_prefix(&prefix)
+        .prefix_separator("__")
+        .separator("__")
+        .try_parsing(true);
+    builder
+        .add_source(environment)
+        .build()
+        .and_then(Config::try_deserialize)
+        .map_err(|error| refuse(error.to_string()))
+}
+
+/// How a service is served.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Where it listens; absent means in process only.
+    pub listen: Option<SocketAddr>,
+    /// Calls that it carries at once; more are refused with UNAVAILABLE.
+    pub max_calls: usize,
+    /// Watches that it holds open at once.
+    pub max_watches: usize,
+    /// Answers reflection: for development on loopback.
+    pub reflection: bool,
+    /// How long calls under way may take to end at shutdown, in milliseconds.
+    pub drain_ms: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            max_calls: 512,
+            max_watches: 1000,
+            reflection: false,
+            drain_ms: 10_000,
+        }
+    }
+}
+
+impl Server {
+    /// How long calls under way may take to end at shutdown.
+    pub const fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+}
+
+/// Where a service keeps its state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Database {
+    /// `postgres://…`; absent means the private cluster.
+    pub url: Option<Secret>,
+    /// The role that migrates; absent means the one of the URL.
+    pub owner_url: Option<Secret>,
+    /// The most connections.
+    pub max_connections: u32,
+    /// The longest that a call waits for a connection, in milliseconds.
+    pub acquire_ms: u64,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self {
+            url: None,
+            owner_url: None,
+            max_connections: 4,
+            acquire_ms: 2_000,
+        }
+    }
+}
+
+/// What a process tells about itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// What is logged: `info`, or a filter such as `aex_kit=debug,info`.
+    pub log_level: String,
+    /// JSON lines or readable ones; absent means readable on a terminal only.
+    pub log_json: Option<bool>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            log_level: "info".to_owned(),
+            log_json: None,
+        }
+    }
+}
+
+/// Who a service is and whom it believes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Auth {
+    /// The domain of the certificates' SPIFFE ids.
+    pub trust_domain: String,
+    /// Certificates of the authorities that peers' certificates must come from, as PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The service's own certificate, as PEM.
+    pub cert_file: Option<PathBuf>,
+    /// Its key, as PEM.
+    pub key_file: Option<PathBuf>,
+    /// The gateway's public keys, as PEM; more than one while they change.
+    pub principal_key_files: Vec<PathBuf>,
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            trust_domain: "aex".to_owned(),
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
+            principal_key_files: Vec::new(),
+        }
+    }
+}
+
+/// Where the services are that are not in this process: `host:port` by name.
+pub type Peers = BTreeMap<String, String>;
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub const fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("[redacted]")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, Serialize, Deserialize)]
+    #[serde(deny_unknown_fields, default)]
+    struct Example {
+        server: Server,
+        database: Database,
+    }
+
+    #[test]
+    fn the_file_overrides_defaults_and_unknown_keys_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aex.toml");
+        std::fs::write(
+            &file,
+            "[example.server]\nmax_calls = 7\n[other.server]\nnonsense = 1\n",
+        )
+        .unwrap();
+        let read: Example = load("example", Some(&file)).unwrap();
+        assert_eq!((read.server.max_calls, read.server.max_watches), (7, 1000));
+        std::fs::write(&file, "[example.server]\nmax_cals = 7\n").unwrap();
+        let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
+        assert!(refused.contains("max_cals"), "{refused}");
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let database = Database {
+            url: Some(Secret::new("postgres://hidden".to_owned())),
+            ..Database::default()
+        };
+        assert!(!format!("{database:?}").contains("hidden"));
+        assert!(!serde_json::to_string(&database).unwrap().contains("hidden"));
+    }
+}

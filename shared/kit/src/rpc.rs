@@ -1,0 +1,131 @@
+//! From a tonic method to a handler and back.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use aex_error::{Denied, Explain, status};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use crate::{Call, Signal, call::Admitted};
+
+/// What a unary method of a generated server answers.
+pub type Reply<T> = Result<Response<T>, Status>;
+
+/// What a watch of a generated server answers.
+pub type Stream<T> = Pin<Box<dyn futures::Stream<Item = Result<T, Status>> + Send>>;
+
+/// Hands an admitted call to its handler.
+pub async fn unary<Q, A, E, F>(request: Request<Q>, handle: impl FnOnce(Call, Q) -> F) -> Reply<A>
+where
+    E: Explain,
+    F: Future<Output = Result<A, E>>,
+{
+    let (call, request) = admitted(request)?;
+    handle(call, request)
+        .await
+        .map(Response::new)
+        .map_err(|error| status(&error))
+}
+
+fn admitted<Q>(mut request: Request<Q>) -> Result<(Call, Q), Status> {
+    // Only a request that came around the guard has no admission; it is treated as one without a credential.
+    let admitted = request.extensions_mut().remove::<Admitted>();
+    let call = admitted
+        .map(Call::new)
+        .ok_or_else(|| status(&Denied::CredentialMissing))?;
+    Ok((call, request.into_inner()))
+}
+
+/// One open watch: the kit asks it again and again for what is new.
+pub trait Watcher: Send + 'static {
+    /// One message of the stream.
+    type Reply: Send + 'static;
+    /// What ends the watch.
+    type Error: Explain + Send;
+
+    /// What is new since the last round, oldest first; empty when nothing is.
+    fn round(
+        &mut self,
+        call: &mut Call,
+    ) -> impl Future<Output = Result<Vec<Self::Reply>, Self::Error>> + Send;
+
+    /// Says that the stream lives, and where to resume.
+    fn heartbeat(&self) -> Self::Reply;
+
+    /// Is there nothing more to come?
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+/// How often an open watch that has nothing to tell says that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// The pause between rounds that bring nothing, from the first to the longest; the signal ends it.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// Messages that wait for a slow reader; after that the rounds wait.
+const AHEAD: usize = 16;
+
+/// Opens a watch: `open` reads the request and finds the resource, `signal` wakes the rounds.
+pub async fn stream<Q, W, E, F>(
+    request: Request<Q>,
+    signal: Signal,
+    open: impl FnOnce(Call, Q) -> F,
+) -> Reply<Stream<W::Reply>>
+where
+    W: Watcher,
+    E: Explain,
+    F: Future<Output = Result<(Call, W), E>>,
+{
+    let (call, request) = admitted(request)?;
+    let (call, watcher) = open(call, request).await.map_err(|error| status(&error))?;
+    let (replies, receiver) = mpsc::channel(AHEAD);
+    let runtime = call.runtime().clone();
+    runtime.spawn_until_stop(rounds(call, watcher, signal, replies));
+    Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+}
+
+async fn rounds<W: Watcher>(
+    mut call: Call,
+    mut watcher: W,
+    mut signal: Signal,
+    replies: mpsc::Sender<Result<W::Reply, Status>>,
+) {
+    let mut pause = PAUSE.0;
+    let mut quiet = Duration::ZERO;
+    loop {
+        call = call.renewed();
+        let news = match watcher.round(&mut call).await {
+            Ok(news) => news,
+            Err(error) => {
+                let _ = replies.send(Err(status(&error))).await;
+                return;
+            }
+        };
+        let is_quiet = news.is_empty();
+        for reply in news {
+            if replies.send(Ok(reply)).await.is_err() {
+                return;
+            }
+        }
+        if watcher.is_over() {
+            return;
+        }
+        if !is_quiet {
+            (pause, quiet) = (PAUSE.0, Duration::ZERO);
+            continue;
+        }
+        tokio::select! {
+            () = signal.wait_at_most(pause) => {}
+            () = replies.closed() => return,
+        }
+        quiet += pause;
+        pause = (pause * 2).min(PAUSE.1);
+        if quiet >= HEARTBEAT {
+            quiet = Duration::ZERO;
+            if replies.send(Ok(watcher.heartbeat())).await.is_err() {
+                return;
+            }
+        }
+    }
+}

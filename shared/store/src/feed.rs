@@ -1,0 +1,184 @@
+//! Follows the event ledger: each event takes effect once, because its effect and the consumer's position are one
+//! transaction.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use aex_error::Explain;
+use aex_kit::{Call, Link};
+use aex_proto::aex::{
+    common::v1::Event,
+    event_ledger::v1::{
+        EventFilter, StoredEvent, TailEventsRequest, TailEventsResponse,
+        event_ledger_service_client::EventLedgerServiceClient,
+    },
+};
+use prost::Message as _;
+
+use crate::{Failure, Store, Tx, sql};
+
+/// The time of one transaction of a follower.
+const EFFECT: Duration = Duration::from_secs(10);
+/// The pause after a failure; it doubles up to the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+/// A tail that says nothing for so long is opened anew.
+const SILENCE: Duration = Duration::from_secs(30);
+/// The largest message of a tail.
+const MESSAGE: usize = 17 << 18;
+
+/// What a service does with the events of others.
+pub trait Follower: Send + Sync + 'static {
+    /// The name of its position.
+    const NAME: &'static str;
+    /// The types that it wants: `work.submitted`, `contract.*`.
+    const TYPES: &'static [&'static str];
+    /// Why an event could not be handled; it is tried again, and no later one before it.
+    type Error: Explain + From<Failure> + Send;
+
+    /// The effect of one event on the service's own tables. What needs a peer is scheduled as a job.
+    fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// Starts a follower.
+pub fn follow<F: Follower>(store: &Store, service: &'static str, ledger: Link, follower: Arc<F>) {
+    let feed = Feed {
+        store: store.clone(),
+        service,
+        ledger,
+        follower,
+    };
+    store.runtime().clone().spawn_until_stop(feed.run());
+}
+
+struct Feed<F> {
+    store: Store,
+    service: &'static str,
+    ledger: Link,
+    follower: Arc<F>,
+}
+
+impl<F: Follower> Feed<F> {
+    async fn run(self) {
+        let mut pause = BACK_OFF.0;
+        loop {
+            match self.tail(&mut pause).await {
+                Ok(()) => pause = BACK_OFF.0,
+                Err(error) => {
+                    tracing::debug!(consumer = F::NAME, error, "the feed is opened anew");
+                    self.store.runtime().pause(pause).await;
+                    pause = (pause * 2).min(BACK_OFF.1);
+                }
+            }
+        }
+    }
+
+    /// Follows one tail until it ends.
+    async fn tail(&self, pause: &mut Duration) -> Result<(), String> {
+        let position = self.position().await.map_err(|error| error.to_string())?;
+        let request = TailEventsRequest {
+            filter: Some(EventFilter {
+                types: F::TYPES.iter().map(ToString::to_string).collect(),
+                ..EventFilter::default()
+            }),
+            after_sequence: position,
+        };
+        let call = Call::own(self.store.runtime(), self.service, F::NAME, EFFECT);
+        let mut tail = EventLedgerServiceClient::new(self.ledger.on(&call))
+            .max_decoding_message_size(MESSAGE)
+            .tail_events(request)
+            .await
+            .map_err(|error| error.to_string())?
+            .into_inner();
+        loop {
+            let message = tokio::time::timeout(SILENCE, tail.message())
+                .await
+                .map_err(|_| "silence".to_owned())?;
+            match message.map_err(|error| error.to_string())? {
+                None => return Ok(()),
+                Some(batch) => {
+                    self.apply(&call, &batch)
+                        .await
+                        .map_err(|error| error.to_string())?;
+                    *pause = BACK_OFF.0;
+                }
+            }
+        }
+    }
+
+    /// Applies a batch in one transaction; when that fails, event by event, so that one bad event holds up only what
+    /// comes after it.
+    async fn apply(&self, call: &Call, batch: &TailEventsResponse) -> Result<(), F::Error> {
+        let Some(last) = batch.events.last() else {
+            return Ok(());
+        };
+        if self
+            .effect(call, &batch.events, last.sequence.max(batch.resume_sequence))
+            .await
+            .is_ok()
+        {
+            return Ok(());
+        }
+        for event in &batch.events {
+            if let Err(error) = self
+                .effect(call, std::slice::from_ref(event), event.sequence)
+                .await
+            {
+                tracing::warn!(consumer = F::NAME, sequence = event.sequence, %error, "an event waits");
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn effect(&self, call: &Call, events: &[StoredEvent], position: u64) -> Result<(), F::Error> {
+        let mut call = call.renewed();
+        let follower = &self.follower;
+        self.store
+            .work(&mut call, async move |tx| {
+                // The row lock keeps a second replica's follower out until this one has moved on.
+                let handled = lock_position(tx, F::NAME).await?;
+                for stored in events.iter().filter(|stored| stored.sequence > handled) {
+                    let event = Event::decode(stored.event.clone())
+                        .map_err(|error| Failure::corrupt(error.to_string()))?;
+                    follower.handle(tx, &event).await?;
+                }
+                if position > handled {
+                    move_position(tx, F::NAME, position).await?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    async fn position(&self) -> Result<u64, Failure> {
+        let position: Option<i64> = sqlx::query_scalar(sql!("SELECT sequence FROM feed WHERE consumer = $1"))
+            .bind(F::NAME)
+            .fetch_optional(&self.store.0.pool)
+            .await?;
+        Ok(position
+            .and_then(|position| u64::try_from(position).ok())
+            .unwrap_or_default())
+    }
+}
+
+async fn lock_position(tx: &mut Tx<'_>, consumer: &str) -> Result<u64, Failure> {
+    sqlx::query(sql!(
+        "INSERT INTO feed (consumer, sequence) VALUES ($1, 0) ON CONFLICT DO NOTHING"
+    ))
+    .bind(consumer)
+    .execute(tx.sql())
+    .await?;
+    let position: i64 = sqlx::query_scalar(sql!("SELECT sequence FROM feed WHERE consumer = $1 FOR UPDATE"))
+        .bind(consumer)
+        .fetch_one(tx.sql())
+        .await?;
+    Ok(u64::try_from(position).unwrap_or_default())
+}
+
+async fn move_position(tx: &mut Tx<'_>, consumer: &str, position: u64) -> Result<(), Failure> {
+    sqlx::query(sql!("UPDATE feed SET sequence = $2 WHERE consumer = $1"))
+        .bind(consumer)
+        .bind(i64::try_from(position).unwrap_or(i64::MAX))
+        .execute(tx.sql())
+        .await?;
+    Ok(())
+}

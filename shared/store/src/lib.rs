@@ -1,0 +1,28 @@
+//! PostgreSQL for one service: transactions that claim an idempotency key and publish events with their commit, the
+//! relay that brings those to the event ledger, feeds, timers, watches and pages. The only SQL of a service stands in
+//! its own `store/`; what all services share stands here.
+
+mod claim;
+mod failure;
+pub mod feed;
+mod open;
+mod outbox;
+mod page;
+pub mod private;
+mod statement;
+mod timer;
+mod transact;
+mod tx;
+mod watch;
+
+pub use failure::Failure;
+pub use feed::Follower;
+pub use inventory;
+pub use open::{Connect, OpenError, Schema};
+pub use outbox::relay;
+pub use page::Page;
+pub use statement::Statement;
+pub use timer::{Job, Timers};
+pub use transact::Store;
+pub use tx::{Fact, Folding, Tx};
+pub use watch::Watched;

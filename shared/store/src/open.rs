@@ -1,0 +1,139 @@
+//! Opens a service's schema: migrations as the owner, then a pool as the role that may only read and write rows.
+
+use std::{sync::Arc, time::Duration};
+
+use aex_kit::Runtime;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
+    migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{Store, transact::Inner};
+
+/// A service's schema, as its crate states it.
+#[derive(Debug)]
+pub struct Schema {
+    /// The name of the schema and of its role: the service's, with underscores.
+    pub name: &'static str,
+    /// The service's migrations, forward only.
+    pub migrations: Migrator,
+    /// Keeps idempotency keys for ever: where money moves.
+    pub keeps_keys: bool,
+    /// Tables that replay does not rebuild, because they hold what no event may carry.
+    pub not_replayed: &'static [&'static str],
+}
+
+static SHARED: Migrator = sqlx::migrate!("./migrations");
+
+/// How to connect to one service's schema.
+#[derive(Debug, Clone)]
+pub struct Connect {
+    /// As the role that migrates.
+    pub owner: PgConnectOptions,
+    /// As the role that reads and writes rows.
+    pub app: PgConnectOptions,
+    /// The most connections.
+    pub max_connections: u32,
+    /// The longest that a transaction waits for a connection.
+    pub acquire: Duration,
+}
+
+/// A schema that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database cannot be reached, or refuses the role.
+    #[error("schema {schema}: {source}")]
+    Database {
+        /// Which one.
+        schema: &'static str,
+        /// Why not.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A migration does not apply.
+    #[error("schema {schema}: {source}")]
+    Migration {
+        /// Which one.
+        schema: &'static str,
+        /// Why not.
+        #[source]
+        source: MigrateError,
+    },
+}
+
+impl Store {
+    /// Migrates the schema and opens the pool.
+    pub async fn open(
+        schema: &'static Schema,
+        connect: &Connect,
+        runtime: &Runtime,
+    ) -> Result<Self, OpenError> {
+        migrate(schema, connect).await?;
+        Ok(Self::attach(schema, connect, runtime))
+    }
+
+    /// Opens the pool on a schema that is migrated already. Connects at the first transaction.
+    pub fn attach(schema: &'static Schema, connect: &Connect, runtime: &Runtime) -> Self {
+        let pool = PgPoolOptions::new()
+            .min_connections(0)
+            .max_connections(connect.max_connections)
+            .acquire_timeout(connect.acquire)
+            .idle_timeout(Duration::from_mins(1))
+            .test_before_acquire(false)
+            .connect_lazy_with(in_schema(connect.app.clone(), schema.name));
+        Self(Arc::new(Inner::new(pool, schema, connect, runtime.clone())))
+    }
+}
+
+/// SQL never names a schema: the connection does.
+fn in_schema(options: PgConnectOptions, schema: &str) -> PgConnectOptions {
+    options
+        .options([("search_path", schema)])
+        .log_statements(tracing::log::LevelFilter::Trace)
+        .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1))
+}
+
+/// Brings the schema up to date. An older replica ignores the migrations of a newer one, so both can run.
+async fn migrate(schema: &'static Schema, connect: &Connect) -> Result<(), OpenError> {
+    let name = schema.name;
+    let failed = |source| OpenError::Database { schema: name, source };
+    let mut connection = in_schema(connect.owner.clone(), name)
+        .connect()
+        .await
+        .map_err(failed)?;
+    // Asked first, because the role of a managed database may not create what already exists.
+    let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)")
+        .bind(name)
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed)?;
+    if !exists {
+        connection
+            .execute(AssertSqlSafe(format!("CREATE SCHEMA {name}")))
+            .await
+            .map_err(failed)?;
+    }
+    for (migrations, table) in [(&SHARED, "shared_migration"), (&schema.migrations, "migration")] {
+        let mut migrations = Migrator {
+            migrations: migrations.migrations.clone(),
+            ..Migrator::DEFAULT
+        };
+        migrations.dangerous_set_table_name(table);
+        migrations.set_ignore_missing(true);
+        migrations
+            .run(&mut connection)
+            .await
+            .map_err(|source| OpenError::Migration { schema: name, source })?;
+    }
+    let app = connect.app.get_username();
+    if app != connect.owner.get_username() {
+        let grants = format!(
+            "GRANT USAGE ON SCHEMA {name} TO {app}; \
+             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {name} TO {app}; \
+             GRANT USAGE ON ALL SEQUENCES IN SCHEMA {name} TO {app}"
+        );
+        connection.execute(AssertSqlSafe(grants)).await.map_err(failed)?;
+    }
+    connection.close().await.map_err(failed)
+}

@@ -1,0 +1,149 @@
+//! Brings committed events to the event ledger: one relay per service at a time, in order, again after a failure.
+
+use std::time::Duration;
+
+use aex_kit::{Call, Link};
+use aex_proto::aex::event_ledger::v1::{
+    AppendRequest, event_ledger_service_client::EventLedgerServiceClient,
+};
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{Failure, Store, sql};
+
+const LEASE: Duration = Duration::from_secs(10);
+/// Events of one batch, and their bytes.
+const BATCH: i64 = 500;
+const BATCH_BYTES: usize = 1 << 20;
+/// The pause after a failure; it doubles up to the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+/// How often a relay looks without being woken: for events of other replicas, and for a lease that was left.
+const LOOK: Duration = Duration::from_secs(1);
+/// The time of one append.
+const APPEND: Duration = Duration::from_secs(10);
+
+type Row = (DateTime<Utc>, String, i64, Vec<u8>);
+
+/// Starts the relay of a service.
+pub fn relay(store: &Store, service: &'static str, ledger: Link) {
+    let relay = Relay {
+        store: store.clone(),
+        service,
+        ledger,
+        holder: new_holder(store),
+    };
+    store.runtime().clone().spawn_until_stop(relay.run());
+}
+
+fn new_holder(store: &Store) -> Uuid {
+    let id: aex_types::EventId = store.runtime().id();
+    id.uuid()
+}
+
+struct Relay {
+    store: Store,
+    service: &'static str,
+    ledger: Link,
+    holder: Uuid,
+}
+
+impl Relay {
+    async fn run(self) {
+        let mut signal = self.store.0.outbox.clone();
+        let mut pause = BACK_OFF.0;
+        loop {
+            match self.round().await {
+                Ok(true) => pause = BACK_OFF.0,
+                Ok(false) => {
+                    pause = BACK_OFF.0;
+                    signal.wait_at_most(LOOK).await;
+                }
+                Err(error) => {
+                    tracing::warn!(service = self.service, %error, "the relay waits");
+                    self.store.runtime().pause(pause).await;
+                    pause = (pause * 2).min(BACK_OFF.1);
+                }
+            }
+        }
+    }
+
+    /// Relays one batch; `false` when there was none, or another replica does it.
+    async fn round(&self) -> Result<bool, RelayError> {
+        if !self.holds_lease().await? {
+            return Ok(false);
+        }
+        let rows: Vec<Row> = sqlx::query_as(sql!(
+            "SELECT occur_time, aggregate_id, aggregate_version, event FROM outbox
+             ORDER BY occur_time, aggregate_id, aggregate_version LIMIT $1"
+        ))
+        .bind(BATCH)
+        .fetch_all(&self.store.0.pool)
+        .await
+        .map_err(Failure::from)?;
+        let batch = cut(rows);
+        if batch.is_empty() {
+            return Ok(false);
+        }
+        let events = batch.iter().map(|row| Bytes::copy_from_slice(&row.3)).collect();
+        let call = Call::own(self.store.runtime(), self.service, "relay", APPEND);
+        EventLedgerServiceClient::new(self.ledger.on(&call))
+            .max_encoding_message_size(usize::MAX)
+            .append(AppendRequest { events })
+            .await?;
+        self.forget(&batch).await?;
+        Ok(true)
+    }
+
+    async fn holds_lease(&self) -> Result<bool, Failure> {
+        let now = self.store.runtime().now();
+        let held = sqlx::query(sql!(
+            "INSERT INTO lease (name, holder, until_time) VALUES ('relay', $1, $3)
+             ON CONFLICT (name) DO UPDATE SET holder = $1, until_time = $3
+             WHERE lease.holder = $1 OR lease.until_time < $2"
+        ))
+        .bind(self.holder)
+        .bind(DateTime::<Utc>::from(now))
+        .bind(DateTime::<Utc>::from(now.saturating_add(LEASE)))
+        .execute(&self.store.0.pool)
+        .await?;
+        Ok(held.rows_affected() == 1)
+    }
+
+    /// The ledger has them: they need not be kept here.
+    async fn forget(&self, batch: &[Row]) -> Result<(), Failure> {
+        let times: Vec<_> = batch.iter().map(|row| row.0).collect();
+        let ids: Vec<_> = batch.iter().map(|row| row.1.as_str()).collect();
+        let versions: Vec<_> = batch.iter().map(|row| row.2).collect();
+        sqlx::query(sql!(
+            "DELETE FROM outbox USING UNNEST($1::timestamptz[], $2::text[], $3::bigint[]) AS sent (time, id, version)
+             WHERE occur_time = sent.time AND aggregate_id = sent.id AND aggregate_version = sent.version"
+        ))
+        .bind(times)
+        .bind(ids)
+        .bind(versions)
+        .execute(&self.store.0.pool)
+        .await?;
+        Ok(())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error(transparent)]
+    Store(#[from] Failure),
+    #[error("the event ledger does not take the events: {0}")]
+    Ledger(#[from] tonic::Status),
+}
+
+/// The rows up to the size of a batch; at least one.
+fn cut(mut rows: Vec<Row>) -> Vec<Row> {
+    let mut bytes = 0;
+    let fits = rows.iter().take_while(|row| {
+        bytes += row.3.len();
+        bytes <= BATCH_BYTES
+    });
+    let count = fits.count().max(1);
+    rows.truncate(count);
+    rows
+}

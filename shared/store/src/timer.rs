@@ -1,0 +1,195 @@
+//! Timers: what is to be done, and when, as rows. A job is leased to one replica at a time; a replica that dies leaves
+//! it to another.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aex_error::Explain;
+use aex_kit::{Call, Signal};
+use aex_types::Timestamp;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use crate::{Failure, Store, sql};
+
+/// How long a job may take before another replica may try it.
+const LEASE: Duration = Duration::from_secs(30);
+/// Jobs of one kind under way at once.
+const AT_ONCE: usize = 8;
+/// The pause after a failed attempt; it doubles up to the longest.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// The longest that a worker sleeps, so that it notices what other replicas scheduled.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// One kind of job.
+pub trait Job: Send + Sync + 'static {
+    /// The kind, as in [`Tx::schedule`](crate::Tx::schedule).
+    const KIND: &'static str;
+    /// Why an attempt failed; it is tried again.
+    type Error: Explain + Send;
+
+    /// Does it. In the transaction of its effect it unschedules itself; a job that is still scheduled afterwards is run
+    /// again.
+    fn run(&self, call: Call, key: Uuid) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// Wakes the workers of each kind.
+#[derive(Debug, Default)]
+pub(crate) struct Wakers(Mutex<HashMap<&'static str, Signal>>);
+
+impl Wakers {
+    pub(crate) fn of(&self, kind: &'static str) -> Signal {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(kind)
+            .or_default()
+            .clone()
+    }
+}
+
+type Due = (Uuid, i32);
+
+/// Runs the jobs of one kind as they fall due.
+#[derive(Debug)]
+pub struct Timers<J> {
+    store: Store,
+    service: &'static str,
+    job: Arc<J>,
+}
+
+impl<J: Job> Timers<J> {
+    /// A worker for one kind of job; [`start`](Self::start) starts it.
+    pub fn new(store: &Store, service: &'static str, job: Arc<J>) -> Self {
+        Self {
+            store: store.clone(),
+            service,
+            job,
+        }
+    }
+
+    /// Runs until the process stops.
+    pub fn start(self) {
+        let runtime = self.store.runtime().clone();
+        runtime.spawn_until_stop(async move { Arc::new(self).run().await });
+    }
+
+    async fn run(self: Arc<Self>) {
+        let mut signal = self.store.0.timers.of(J::KIND);
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        loop {
+            match self.round(&places).await {
+                Ok(next) => {
+                    let runtime = self.store.runtime();
+                    let longest = runtime.pause(LONGEST_SLEEP);
+                    let due = runtime
+                        .clock()
+                        .sleep_until(next.unwrap_or_else(|| far(runtime.now())));
+                    tokio::select! {
+                        () = signal.wait() => {}
+                        () = longest => {}
+                        () = due => {}
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(kind = J::KIND, %error, "cannot read timers");
+                    self.store.runtime().pause(BACK_OFF.0).await;
+                }
+            }
+        }
+    }
+
+    /// Starts what is due, as far as there are places; answers when the next job will be.
+    async fn round(self: &Arc<Self>, places: &Arc<Semaphore>) -> Result<Option<Timestamp>, Failure> {
+        loop {
+            let free = places.available_permits();
+            if free == 0 {
+                // A job that ends wakes the worker.
+                return Ok(None);
+            }
+            let due = self.due(free).await?;
+            if due.is_empty() {
+                return self.next().await;
+            }
+            for (key, attempts) in due {
+                let Ok(place) = Arc::clone(places).acquire_owned().await else {
+                    return Ok(None);
+                };
+                let worker = Arc::clone(self);
+                self.store.runtime().spawn(async move {
+                    worker.attempt(key, attempts).await;
+                    drop(place);
+                    worker.store.0.timers.of(J::KIND).wake();
+                });
+            }
+        }
+    }
+
+    async fn attempt(&self, key: Uuid, attempts: i32) {
+        let call = Call::own(self.store.runtime(), self.service, J::KIND, LEASE);
+        let ended = self.job.run(call, key).await;
+        let pause = match ended {
+            // Done jobs are gone; one that asked to be run later is not due; one that is neither waits a little.
+            Ok(()) => BACK_OFF.0,
+            Err(error) => {
+                tracing::warn!(kind = J::KIND, %key, attempts, %error, "a job failed and is tried again");
+                let doubled = BACK_OFF.0 * 2_u32.saturating_pow(attempts.clamp(0, 16).unsigned_abs());
+                doubled.min(BACK_OFF.1)
+            }
+        };
+        if let Err(error) = self.give_back(key, pause).await {
+            tracing::warn!(kind = J::KIND, %key, %error, "a job waits for its lease to end");
+        }
+    }
+
+    async fn due(&self, most: usize) -> Result<Vec<Due>, Failure> {
+        let now = self.store.runtime().now();
+        let due = sqlx::query_as(sql!(
+            "UPDATE timer SET leased_until = $3, attempts = attempts + 1
+             WHERE kind = $1 AND key IN (
+                 SELECT key FROM timer
+                 WHERE kind = $1 AND due_time <= $2 AND (leased_until IS NULL OR leased_until <= $2)
+                 ORDER BY due_time LIMIT $4 FOR UPDATE SKIP LOCKED)
+             RETURNING key, attempts"
+        ))
+        .bind(J::KIND)
+        .bind(chrono::DateTime::from(now))
+        .bind(chrono::DateTime::from(now.saturating_add(LEASE)))
+        .bind(i64::try_from(most).unwrap_or(1))
+        .fetch_all(&self.store.0.pool)
+        .await?;
+        Ok(due)
+    }
+
+    async fn next(&self) -> Result<Option<Timestamp>, Failure> {
+        let next: Option<chrono::DateTime<chrono::Utc>> = sqlx::query_scalar(sql!(
+            "SELECT MIN(GREATEST(due_time, COALESCE(leased_until, due_time))) FROM timer WHERE kind = $1"
+        ))
+        .bind(J::KIND)
+        .fetch_one(&self.store.0.pool)
+        .await?;
+        Ok(next.map(Timestamp::from))
+    }
+
+    async fn give_back(&self, key: Uuid, pause: Duration) -> Result<(), Failure> {
+        let later = self.store.runtime().now().saturating_add(pause);
+        sqlx::query(sql!(
+            "UPDATE timer SET leased_until = CASE WHEN due_time > $3 THEN NULL ELSE $3 END
+             WHERE kind = $1 AND key = $2 AND leased_until IS NOT NULL"
+        ))
+        .bind(J::KIND)
+        .bind(key)
+        .bind(chrono::DateTime::from(later))
+        .execute(&self.store.0.pool)
+        .await?;
+        Ok(())
+    }
+}
+
+fn far(now: Timestamp) -> Timestamp {
+    now.saturating_add(Duration::from_hours(24))
+}

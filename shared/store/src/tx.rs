@@ -1,0 +1,219 @@
+//! One open transaction, and what is published with its commit.
+
+use std::collections::BTreeSet;
+
+use aex_error::wire;
+use aex_kit::Call;
+use aex_proto::aex::common::v1::Event;
+use aex_types::{EventId, Id, TenantId, Timestamp, id::Named};
+use prost::{Message, Name};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{Failure, sql};
+
+/// A change of one aggregate, ready to be published.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    event: Event,
+    occurred: Timestamp,
+}
+
+impl Fact {
+    /// What happened (`tenant.created`), to which version of which aggregate, and its payload.
+    pub fn new<P: Message + Name>(
+        kind: &str,
+        aggregate: impl std::fmt::Display,
+        version: u64,
+        occurred: Timestamp,
+        payload: &P,
+    ) -> Self {
+        let event = Event {
+            r#type: kind.to_owned(),
+            payload_type: P::full_name(),
+            payload: payload.encode_to_vec().into(),
+            aggregate_type: kind
+                .split_once('.')
+                .map_or(kind, |(aggregate, _)| aggregate)
+                .to_owned(),
+            aggregate_id: aggregate.to_string(),
+            aggregate_version: version,
+            occur_time: Some(wire::time(occurred)),
+            schema_version: 1,
+            ..Event::default()
+        };
+        Self { event, occurred }
+    }
+
+    /// The kind of the aggregate, where it is not the first word of the event's type.
+    #[must_use]
+    pub fn of(mut self, aggregate_type: &str) -> Self {
+        aggregate_type.clone_into(&mut self.event.aggregate_type);
+        self
+    }
+
+    /// Who may see it.
+    #[must_use]
+    pub fn visible_to(mut self, tenants: impl IntoIterator<Item = TenantId>) -> Self {
+        self.event
+            .visible_to
+            .extend(tenants.into_iter().map(|tenant| tenant.to_string()));
+        self
+    }
+
+    /// The event of another service that it follows from.
+    #[must_use]
+    pub fn caused_by(mut self, event_id: &str) -> Self {
+        event_id.clone_into(&mut self.event.causation_id);
+        self
+    }
+}
+
+/// One open transaction on behalf of a call. It borrows the call, so nothing else can be done for the call meanwhile.
+pub struct Tx<'c> {
+    pub(crate) sql: sqlx::Transaction<'static, sqlx::Postgres>,
+    pub(crate) call: &'c Call,
+    now: Timestamp,
+    facts: Vec<Fact>,
+    pub(crate) woken: Woken,
+}
+
+/// Whom the commit wakes.
+#[derive(Debug, Default)]
+pub(crate) struct Woken {
+    pub(crate) timers: BTreeSet<&'static str>,
+    pub(crate) resources: BTreeSet<Uuid>,
+    pub(crate) outbox: bool,
+}
+
+impl std::fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tx")
+            .field("call", &self.call.method())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'c> Tx<'c> {
+    pub(crate) fn new(sql: sqlx::Transaction<'static, sqlx::Postgres>, call: &'c Call) -> Self {
+        Self {
+            sql,
+            call,
+            now: call.now(),
+            facts: Vec::new(),
+            woken: Woken::default(),
+        }
+    }
+
+    /// The connection, for the statements of a service's `store/`.
+    pub fn sql(&mut self) -> &mut PgConnection {
+        &mut self.sql
+    }
+
+    /// The time of this attempt, the same throughout the transaction.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// A new id.
+    pub fn id<T: Named>(&self) -> Id<T> {
+        self.call.id()
+    }
+
+    /// Publishes facts with the commit.
+    pub fn publish(&mut self, facts: impl IntoIterator<Item = Fact>) {
+        self.facts.extend(facts);
+    }
+
+    /// Does something at a moment, once: the job of this kind is run for the key. A second call moves the moment.
+    pub async fn schedule(&mut self, kind: &'static str, key: Uuid, due: Timestamp) -> Result<(), Failure> {
+        sqlx::query(sql!(
+            "INSERT INTO timer (kind, key, due_time) VALUES ($1, $2, $3)
+             ON CONFLICT (kind, key) DO UPDATE SET due_time = $3, leased_until = NULL, attempts = 0"
+        ))
+        .bind(kind)
+        .bind(key)
+        .bind(chrono::DateTime::from(due))
+        .execute(self.sql())
+        .await?;
+        self.woken.timers.insert(kind);
+        Ok(())
+    }
+
+    /// Takes a job back, or marks it done.
+    pub async fn unschedule(&mut self, kind: &'static str, key: Uuid) -> Result<(), Failure> {
+        sqlx::query(sql!("DELETE FROM timer WHERE kind = $1 AND key = $2"))
+            .bind(kind)
+            .bind(key)
+            .execute(self.sql())
+            .await?;
+        Ok(())
+    }
+
+    /// Tells the watchers of a resource something, with the commit. The caller holds the resource's row lock.
+    pub async fn tell(&mut self, resource: Uuid, message: &impl Message) -> Result<(), Failure> {
+        let now = self.now;
+        sqlx::query(sql!(
+            "INSERT INTO watch_log (resource_id, version, message, create_time)
+             SELECT $1, COALESCE(MAX(version), 0) + 1, $2, $3 FROM watch_log WHERE resource_id = $1"
+        ))
+        .bind(resource)
+        .bind(message.encode_to_vec())
+        .bind(chrono::DateTime::from(now))
+        .execute(self.sql())
+        .await?;
+        self.woken.resources.insert(resource);
+        Ok(())
+    }
+
+    /// Writes what was published to the outbox; the last statement before the commit.
+    pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
+        if self.facts.is_empty() {
+            return Ok(());
+        }
+        let facts = std::mem::take(&mut self.facts);
+        let (mut times, mut ids, mut versions, mut events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for fact in facts {
+            times.push(chrono::DateTime::from(fact.occurred));
+            ids.push(fact.event.aggregate_id.clone());
+            versions.push(i64::try_from(fact.event.aggregate_version).unwrap_or(i64::MAX));
+            events.push(self.stamped(fact.event).encode_to_vec());
+        }
+        sqlx::query(sql!(
+            "INSERT INTO outbox (occur_time, aggregate_id, aggregate_version, event)
+             SELECT * FROM UNNEST($1::timestamptz[], $2::text[], $3::bigint[], $4::bytea[])"
+        ))
+        .bind(times)
+        .bind(ids)
+        .bind(versions)
+        .bind(events)
+        .execute(self.sql())
+        .await?;
+        self.woken.outbox = true;
+        Ok(())
+    }
+
+    fn stamped(&self, event: Event) -> Event {
+        let id: EventId = self.id();
+        Event {
+            event_id: id.to_string(),
+            correlation_id: self.call.request_id().to_owned(),
+            traceparent: self.call.traceparent().unwrap_or_default().to_owned(),
+            producer: self.call.service().to_owned(),
+            ..event
+        }
+    }
+}
+
+/// A transaction that rebuilds tables from stored events.
+#[derive(Debug)]
+pub struct Folding {
+    pub(crate) sql: sqlx::Transaction<'static, sqlx::Postgres>,
+}
+
+impl Folding {
+    /// The connection, for the statements of a service's `store/`.
+    pub fn sql(&mut self) -> &mut PgConnection {
+        &mut self.sql
+    }
+}

@@ -1,0 +1,273 @@
+//! Databases for tests: one server per test binary, one migrated template per schema, one copy per test.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    path::PathBuf,
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use aex_proto::aex::common::v1::Event;
+use aex_store::{
+    Connect, Schema, Statement, Store,
+    private::{Options, PrivateServer, Search},
+};
+use prost::Message as _;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _,
+    SqlSafeStr as _, postgres::PgConnectOptions,
+};
+use tokio::sync::OnceCell;
+
+/// Connections of one service of one test.
+const CONNECTIONS: u32 = 4;
+
+/// One service's schema in a database of its own, dropped when the test succeeded.
+#[derive(Debug)]
+pub struct Database {
+    name: String,
+    schema: &'static Schema,
+    connect: Connect,
+}
+
+struct Server {
+    private: PrivateServer,
+    templates: Mutex<HashMap<&'static str, Arc<OnceCell<()>>>>,
+    next: std::sync::atomic::AtomicU32,
+}
+
+fn server() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let folder = folder();
+        let mut options = Options::new(folder, Search::from_env());
+        options.durable = false;
+        options.template_cache = Some(std::env::temp_dir().join("aex-tests-template"));
+        let private = PrivateServer::start(&options).expect("a private PostgreSQL for the tests");
+        Server {
+            private,
+            templates: Mutex::default(),
+            next: 0.into(),
+        }
+    })
+}
+
+/// A folder that the next run sweeps when this one was killed before it could.
+fn folder() -> PathBuf {
+    let root = std::env::temp_dir();
+    for entry in std::fs::read_dir(&root).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner = name
+            .strip_prefix("aex-tests-")
+            .and_then(|pid| pid.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    root.join(format!("aex-tests-{}", std::process::id()))
+}
+
+impl Server {
+    fn options(&self, role: &str, database: &str) -> PgConnectOptions {
+        PgConnectOptions::new_without_pgpass()
+            .socket(self.private.socket_dir())
+            .port(self.private.port())
+            .username(role)
+            .database(database)
+            .disable_statement_logging()
+    }
+
+    async fn admin(&self, database: &str) -> PgConnection {
+        self.options(self.private.superuser(), database)
+            .connect()
+            .await
+            .expect("the test server answers")
+    }
+}
+
+impl Database {
+    /// A fresh copy of a schema, migrated.
+    pub async fn of(schema: &'static Schema) -> Self {
+        static TEMPLATES: LazyLock<&'static Server> = LazyLock::new(server);
+        let server = tokio::task::spawn_blocking(|| *TEMPLATES)
+            .await
+            .expect("the server starts");
+        let template = {
+            let mut templates = server.templates.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(templates.entry(schema.name).or_default())
+        };
+        template.get_or_init(|| migrate(server, schema)).await;
+        let number = server.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let name = format!("{}_{number}", schema.name);
+        copy(server, &format!("template_{}", schema.name), &name).await;
+        let connect = connect(server, schema, &name);
+        Self {
+            name,
+            schema,
+            connect,
+        }
+    }
+
+    /// How to connect to it.
+    pub const fn connect(&self) -> &Connect {
+        &self.connect
+    }
+
+    async fn sql(&self) -> PgConnection {
+        let options = self
+            .connect
+            .owner
+            .clone()
+            .options([("search_path", self.schema.name)]);
+        options.connect().await.expect("the database answers")
+    }
+
+    /// The events that the service published and that no relay has taken, oldest first.
+    pub async fn events(&self) -> Vec<Event> {
+        let rows: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT event FROM outbox ORDER BY occur_time, aggregate_id, aggregate_version",
+        )
+        .fetch_all(&mut self.sql().await)
+        .await
+        .expect("the outbox is readable");
+        rows.iter()
+            .map(|bytes| Event::decode(bytes.as_slice()).expect("the outbox holds events"))
+            .collect()
+    }
+
+    /// Their types.
+    pub async fn event_types(&self) -> Vec<String> {
+        self.events()
+            .await
+            .into_iter()
+            .map(|event| event.r#type)
+            .collect()
+    }
+
+    /// A statement of the test itself: to damage rows, or to look at them.
+    pub async fn execute(&self, sql: &str) -> u64 {
+        let result = self.sql().await.execute(AssertSqlSafe(sql.to_owned())).await;
+        result.expect("the test's statement is right").rows_affected()
+    }
+
+    /// Every row of every table that replay rebuilds, as text in a fixed order: equal texts are equal states.
+    pub async fn state(&self) -> String {
+        const SHARED: [&str; 8] = [
+            "idempotency",
+            "outbox",
+            "feed",
+            "lease",
+            "timer",
+            "watch_log",
+            "migration",
+            "shared_migration",
+        ];
+        let mut sql = self.sql().await;
+        let tables: Vec<String> =
+            sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1")
+                .bind(self.schema.name)
+                .fetch_all(&mut sql)
+                .await
+                .expect("the catalogue is readable");
+        let mut state = String::new();
+        for table in tables {
+            if SHARED.contains(&table.as_str()) || self.schema.not_replayed.contains(&table.as_str()) {
+                continue;
+            }
+            let rows = sql
+                .fetch_all(AssertSqlSafe(format!(
+                    "SELECT t::text AS row FROM {table} t ORDER BY 1"
+                )))
+                .await
+                .expect("the table is readable");
+            for row in rows {
+                let _ = writeln!(state, "{table} {}", row.get::<String, _>("row"));
+            }
+        }
+        state
+    }
+
+    /// Checks every SQL statement of a crate, and those that all services share, against the migrated schema.
+    pub async fn check_statements(&self, package: &str) {
+        let mut sql = self.sql().await;
+        let mut checked = 0;
+        for statement in Statement::of(package).chain(Statement::of("aex-store")) {
+            let prepared = sql.prepare(statement.text.into_sql_str()).await;
+            assert!(
+                prepared.is_ok(),
+                "{}: {}\n{:?}",
+                statement.module,
+                statement.text,
+                prepared.err()
+            );
+            checked += 1;
+        }
+        assert!(checked > 10, "the statements of {package} are not registered");
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let (server, name) = (server(), std::mem::take(&mut self.name));
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                let mut sql = server.admin("postgres").await;
+                let _ = sql
+                    .execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))
+                    .await;
+                let _ = sql.close().await;
+            });
+        });
+        let _ = dropped.join();
+    }
+}
+
+fn connect(server: &Server, schema: &Schema, database: &str) -> Connect {
+    Connect {
+        owner: server.options(&format!("{}_owner", schema.name), database),
+        app: server.options(schema.name, database),
+        max_connections: CONNECTIONS,
+        acquire: Duration::from_secs(10),
+    }
+}
+
+async fn migrate(server: &Server, schema: &'static Schema) {
+    let name = schema.name;
+    let template = format!("template_{name}");
+    let mut sql = server.admin("postgres").await;
+    for role in [name.to_owned(), format!("{name}_owner")] {
+        sql.execute(AssertSqlSafe(format!(
+            "CREATE ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS"
+        )))
+        .await
+        .expect("roles are made once per server");
+    }
+    sql.execute(AssertSqlSafe(format!(
+        "CREATE DATABASE {template} OWNER {name}_owner"
+    )))
+    .await
+    .expect("the template is made once");
+    let runtime = aex_kit::Runtime::system();
+    Store::open(schema, &connect(server, schema, &template), &runtime)
+        .await
+        .expect("the migrations apply");
+}
+
+async fn copy(server: &Server, template: &str, name: &str) {
+    let mut sql = server.admin("postgres").await;
+    let create = format!("CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy");
+    // A template cannot be copied while somebody is connected, and a closing connection takes a moment.
+    let mut left = 200;
+    while let Err(error) = sql.execute(AssertSqlSafe(create.clone())).await {
+        left -= 1;
+        assert!(left > 0, "{error}");
+        tokio::task::yield_now().await;
+    }
+    let _ = sql.close().await;
+}
