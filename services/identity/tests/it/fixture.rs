@@ -16,7 +16,6 @@ pub type Client = IdentityServiceClient<Wire>;
 pub struct Identity {
     pub world: World,
     pub database: Database,
-    pub app: Arc<App>,
     pub operator: Client,
     pub gateway: Client,
 }
