@@ -49,7 +49,6 @@ impl Identity {
         Self {
             world,
             database,
-            app,
             operator,
             gateway,
         }

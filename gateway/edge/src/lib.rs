@@ -1,0 +1,1 @@
+//! The door: keys become principals, gRPC and grpc-web on one port.

@@ -1,0 +1,3 @@
+//! Benchmarks: ratios with spread, and what they are made of.
+
+fn main() {}

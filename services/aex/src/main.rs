@@ -1,0 +1,3 @@
+//! The exchange in one binary: dev, serve, and the commands of its operators.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Filters, scores, ranks and explains bids.

@@ -1,0 +1,1 @@
+//! Contracts, from the award saga to settlement.

@@ -1,0 +1,1 @@
+//! The log of everything that happened: one dense sequence, linked by hash.

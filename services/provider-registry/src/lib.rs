@@ -1,0 +1,1 @@
+//! Providers, their agents and keys, and the work that is offered to them.

@@ -1,0 +1,1 @@
+//! The posting rules of the books, without I/O.

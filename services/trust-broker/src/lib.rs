@@ -1,0 +1,1 @@
+//! Trust that follows what really happened.

@@ -1,0 +1,1 @@
+//! Work and its bid window, from publication to its end.
