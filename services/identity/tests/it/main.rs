@@ -4,6 +4,7 @@
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::unwrap_used,
+    unreachable_pub,
     reason = "what does not hold fails the test"
 )]
 
