@@ -59,7 +59,8 @@ async fn a_refusal_is_judged_anew_when_it_is_asked_again() {
     let ada = identity.create("Ada").await;
     identity.suspend(&ada).await;
     let request = suspend(&ada);
-    Refused::from(identity.operator.suspend_tenant(request.clone()).await);
+    let refused = Refused::from(identity.operator.suspend_tenant(request.clone()).await);
+    assert_eq!(refused.reason, "TENANT_NOT_ACTIVE");
     identity
         .operator
         .activate_tenant(crate::fixture::activate(&ada))
