@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{process, thread};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use super::{Trouble, now};
 
 /// How long the programs of a killed process may take to end before a new start gives up.
@@ -33,7 +36,12 @@ impl Home {
         };
 
         let file = path.join("supervisor.lock");
-        let lock = try_lock(&file, Duration::ZERO)?.ok_or_else(|| in_use(first_number(&file)))?;
+        let mut lock = try_lock(&file, Duration::ZERO)?;
+        if lock.is_none() && first_number(&file).is_some_and(is_dead) {
+            // A child that the dead process had forked keeps the file open until it becomes its program.
+            lock = try_lock(&file, LEFTOVER_LIMIT)?;
+        }
+        let lock = lock.ok_or_else(|| in_use(first_number(&file)))?;
         lock.set_len(0)
             .and_then(|()| write!(&lock, "{}", process::id()))
             .map_err(Trouble::at(&file))?;
@@ -44,7 +52,9 @@ impl Home {
         if let Some(pid) = first_number(&pid_file) {
             match fs::read_link(format!("/proc/{pid}/cwd")) {
                 // Somebody started it by hand, without our locks.
-                Ok(folder) if folder == path.join("data") => return Err(in_use(Some(pid))),
+                Ok(folder) if path.join("data").canonicalize().is_ok_and(|data| data == folder) => {
+                    return Err(in_use(Some(pid)));
+                }
                 // Another program has the number now. Postgres would take that one for a running server.
                 Ok(_) => fs::remove_file(&pid_file).map_err(Trouble::at(&pid_file))?,
                 // No such process, or not one of ours: Postgres sees that for itself.
@@ -134,6 +144,11 @@ fn refusal(file: &Path, error: io::Error) -> Trouble {
 )]
 fn pause() {
     thread::sleep(POLL);
+}
+
+fn is_dead(process: u32) -> bool {
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 /// The process id in the first line of a file, if there is one.

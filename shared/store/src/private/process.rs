@@ -151,8 +151,8 @@ impl Fate {
             waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
         {}
         if let Some(mut pipe) = child.stdin.take() {
-            // Dismisses the shell that would interrupt this process id. It fails only when there is no
-            // shell any more.
+            // Dismisses the shell on the side before the process id is free. It fails only when that shell
+            // was killed.
             let _ = pipe.write_all(b"done\n");
         }
         let mut state = self.lock();

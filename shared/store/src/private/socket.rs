@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::account::Account;
 use super::{PORT, Trouble};
@@ -12,6 +13,9 @@ use super::{PORT, Trouble};
 /// How long the path of a socket may be. The shortest limit of a system we know is 104 bytes with the final
 /// zero.
 const PATH_LIMIT: usize = 100;
+
+/// How long a folder may stand empty before its server must have made its socket.
+const EMPTY_LIMIT: Duration = Duration::from_mins(1);
 
 /// A folder for one server's socket, removed when dropped.
 #[derive(Debug)]
@@ -39,12 +43,17 @@ impl SocketDir {
         account.let_through(&parent)?;
 
         let path = parent.join(name);
-        create(&path)?;
-        account.hand_over(&path)?;
         // Left by a server that was killed. We hold its data directory, so no server uses them.
         let socket = socket_in(&path);
-        remove(&socket.with_extension(format!("{PORT}.lock")))?;
-        remove(&socket)?;
+        gone(
+            fs::remove_file(socket.with_extension(format!("{PORT}.lock"))),
+            &path,
+        )?;
+        gone(fs::remove_file(&socket), &path)?;
+        gone(fs::remove_dir(&path), &path)?;
+        sweep(&parent);
+        create(&path)?;
+        account.hand_over(&path)?;
         Ok(Self { path })
     }
 
@@ -55,7 +64,7 @@ impl SocketDir {
 
 impl Drop for SocketDir {
     fn drop(&mut self) {
-        // The server has removed its socket. If it was killed instead, the next start clears the folder.
+        // The server has removed its socket. If it was killed instead, a later start removes the folder.
         let _ = fs::remove_dir(&self.path);
     }
 }
@@ -84,9 +93,21 @@ fn create(folder: &Path) -> Result<(), Trouble> {
     }
 }
 
-fn remove(file: &Path) -> Result<(), Trouble> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Trouble::at(file)(error)),
+fn gone(removed: io::Result<()>, folder: &Path) -> Result<(), Trouble> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Trouble::at(folder)(error)),
         _ => Ok(()),
+    }
+}
+
+/// Removes the folders whose process was killed: those that hold no socket, and not because it is still to
+/// come.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let modified = entry.metadata().and_then(|found| found.modified());
+        if modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > EMPTY_LIMIT)) {
+            // It fails when the folder is in use.
+            let _ = fs::remove_dir(entry.path());
+        }
     }
 }

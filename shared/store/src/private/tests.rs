@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal, getpgid, kill_process};
 
+use super::account::Account;
 use super::binaries::parse_version;
 use super::{Options, PORT, PrivateServer, Search, Trouble, now};
 
@@ -106,6 +107,42 @@ fn kill_the_holder_of(options: &Options) {
     let log = fs::read_to_string(server.log()).unwrap();
     assert!(log.contains("received fast shutdown request"), "{log}");
     assert_eq!(ask(&server, "SELECT 1").unwrap(), ["1"]);
+}
+
+#[test]
+fn a_program_that_missed_the_first_interrupt_gets_another() {
+    let account = Account::choose(Path::new("/nonexistent"), &without_setpriv()).unwrap();
+    let mut command = account.tied_command(Path::new("/bin/sh"));
+    command.args([
+        "-c",
+        "trap 'trap - INT' INT; echo ready; while :; do sleep 0.01; done",
+    ]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    child.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
+    assert!(child.try_wait().unwrap().is_none());
+    drop(child.stdin.take());
+    assert!(!child.wait().unwrap().success());
+}
+
+#[test]
+fn a_socket_folder_that_a_killed_process_left_is_swept() {
+    let place = Place::new();
+    let server = PrivateServer::start(&place.options()).unwrap();
+    let left = server
+        .socket_dir()
+        .with_file_name(format!("left-{}", server.pid()));
+    fs::create_dir(&left).unwrap();
+    fs::File::open(&left)
+        .unwrap()
+        .set_modified(SystemTime::UNIX_EPOCH)
+        .unwrap();
+
+    let other = Place::new();
+    let other = PrivateServer::start(&other.options()).unwrap();
+    assert!(!left.exists());
+    for server in [server, other] {
+        assert_eq!(ask(&server, "SELECT 1").unwrap(), ["1"], "a folder in use stays");
+    }
 }
 
 /// Not a test: the process that [`kill_the_holder_of`] kills. Does nothing unless told where by its
@@ -371,8 +408,14 @@ impl Place {
         fs::create_dir_all(&folder).unwrap();
         let initdb = format!("[ $1 != --version ] || exec echo 'initdb (PostgreSQL) {version}'\n{initdb}");
         for (name, script) in [("postgres", "exit 1"), ("initdb", initdb.as_str())] {
-            fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(folder.join(name), Permissions::from_mode(0o755)).unwrap();
+            // A shell writes it: while we had it open, another test could fork and keep it busy.
+            let write = r#"printf '#!/bin/sh\n%s\n' "$2" > "$1" && chmod 755 "$1""#;
+            let written = Command::new("/bin/sh")
+                .args(["-c", write, "sh"])
+                .arg(folder.join(name))
+                .arg(script)
+                .status();
+            assert!(written.unwrap().success());
         }
         Search {
             pg_bin: Some(folder),
