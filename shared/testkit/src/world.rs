@@ -102,14 +102,34 @@ impl World {
         self.hand.advance(span);
     }
 
+    /// Gives a service that is not hosted here a certificate to call others with.
+    pub fn know(&self, service: &str) {
+        self.mesh.identity(service, self.credentials(service));
+    }
+
+    /// The header by which the gateway says on whose behalf it calls.
+    pub fn sign(&self, principal: &Principal) -> String {
+        self.key
+            .sign(principal, self.runtime.now())
+            .expect("the key signs")
+    }
+
     /// Hosts a service and makes it known to the others.
     pub async fn host<S: Hosted>(&mut self, service: &Arc<S>) {
+        self.host_with(
+            service,
+            &Server {
+                reflection: true,
+                ..Server::default()
+            },
+        )
+        .await;
+    }
+
+    /// Hosts a service with limits of the test's choice.
+    pub async fn host_with<S: Hosted>(&mut self, service: &Arc<S>, config: &Server) {
         let verifier = Verifier::new([self.key.public_pem()]).expect("the key is readable");
-        let config = Server {
-            reflection: true,
-            ..Server::default()
-        };
-        let (guard, _) = host(service, &self.runtime, &config, verifier)
+        let (guard, _) = host(service, &self.runtime, config, verifier)
             .await
             .expect("the contract can be hosted");
         match self.shape {
@@ -150,10 +170,7 @@ impl World {
             Who::Service(name) => self.wire(Peer::Service((*name).to_owned()), service),
         };
         let Who::Tenant(principal) = who else { return wire };
-        let token = self
-            .key
-            .sign(principal, self.runtime.now())
-            .expect("the key signs");
+        let token = self.sign(principal);
         let token = HeaderValue::from_str(&token).expect("a token is ASCII");
         let with_principal = tower::service_fn(move |mut request: http::Request<Body>| {
             request.headers_mut().insert(HEADER, token.clone());
