@@ -3,6 +3,7 @@
 
 mod contracts;
 mod documents;
+mod errors;
 mod imports;
 
 use std::{
