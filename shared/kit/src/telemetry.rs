@@ -4,15 +4,30 @@ use std::{io::IsTerminal as _, sync::LazyLock, time::Duration};
 
 use opentelemetry::{KeyValue, metrics::Histogram};
 use tonic::Code;
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt,
+};
 
 use crate::config::Telemetry;
 
-/// Starts logging for the process; a second start changes nothing.
+/// Starts logging for the process, to standard error; a second start changes nothing.
 pub fn start(config: &Telemetry) {
+    // The first start wins: tests of one binary share a process.
+    let _ = subscriber(config, std::io::stderr, std::io::stderr().is_terminal()).try_init();
+}
+
+/// What `start` installs, writing elsewhere.
+pub fn subscriber<W>(
+    config: &Telemetry,
+    writer: W,
+    is_terminal: bool,
+) -> impl SubscriberInitExt + tracing::Subscriber
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let layer = if config.log_json.unwrap_or(!std::io::stderr().is_terminal()) {
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = if config.log_json.unwrap_or(!is_terminal) {
         lines
             .json()
             .flatten_event(true)
@@ -22,10 +37,7 @@ pub fn start(config: &Telemetry) {
     } else {
         lines.compact().with_target(false).boxed()
     };
-    // The first start wins: tests of one binary share a process.
-    let _ = tracing_subscriber::registry()
-        .with(layer.with_filter(filter))
-        .try_init();
+    tracing_subscriber::registry().with(layer.with_filter(filter))
 }
 
 /// How long calls take, by method and code.
