@@ -10,7 +10,7 @@ use aex_proto::aex::identity::v1::{self as pb, identity_service_client::Identity
 use aex_testkit::{Refused, Shape, Who, World};
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, SdkMeterProvider,
-    data::{AggregatedMetrics, MetricData},
+    data::{AggregatedMetrics, MetricData, ScopeMetrics},
 };
 use tonic::Code;
 use tracing::instrument::WithSubscriber as _;
@@ -101,7 +101,7 @@ async fn calls_are_measured_by_method_and_code_and_logged_without_their_secrets(
 fn calls(exporter: &InMemoryMetricExporter) -> Vec<(String, i64)> {
     let mut found = Vec::new();
     for resource in exporter.get_finished_metrics().expect("metrics were exported") {
-        for metric in resource.scope_metrics().flat_map(|scope| scope.metrics()) {
+        for metric in resource.scope_metrics().flat_map(ScopeMetrics::metrics) {
             let AggregatedMetrics::F64(MetricData::Histogram(histogram)) = metric.data() else {
                 continue;
             };
