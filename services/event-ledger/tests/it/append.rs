@@ -37,7 +37,7 @@ async fn events_are_kept_byte_for_byte_in_one_dense_chain() {
 async fn an_event_that_comes_again_keeps_its_place() {
     let mut ledger = Ledger::new().await;
     let (first, second) = (ledger.work(1, 1), ledger.work(1, 2));
-    assert_eq!(ledger.append(&[first.clone()]).await, [1]);
+    assert_eq!(ledger.append(std::slice::from_ref(&first)).await, [1]);
     // As a relay does that lost the answer: the old batch again, and what came in the meantime.
     assert_eq!(ledger.append(&[first.clone(), second.clone()]).await, [1, 2]);
     assert_eq!(
@@ -51,7 +51,7 @@ async fn an_event_that_comes_again_keeps_its_place() {
 async fn an_id_stands_for_one_event_only() {
     let mut ledger = Ledger::new().await;
     let event = ledger.work(1, 1);
-    ledger.append(&[event.clone()]).await;
+    ledger.append(std::slice::from_ref(&event)).await;
     let other = Event {
         correlation_id: "another".to_owned(),
         ..event

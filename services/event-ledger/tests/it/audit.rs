@@ -1,3 +1,4 @@
+use aex_event_ledger::domain::chain::Hash;
 use aex_proto::aex::{common::v1::Event, event_ledger::v1 as pb};
 
 use crate::fixture::{Ledger, request};
@@ -53,7 +54,7 @@ async fn the_audit_states_where_the_log_ends_and_who_told_how_much() {
         ]
     );
     let last = ledger.events().await.pop().unwrap();
-    let hash: String = last.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = Hash::read(&last.hash).unwrap().to_string();
     let values: Vec<_> = answer.facts.iter().map(|fact| fact.value.as_str()).collect();
     assert_eq!(values, ["4", hash.as_str(), "1", "3"]);
 }

@@ -3,7 +3,9 @@
 
 #![expect(
     clippy::disallowed_methods,
-    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "what does not hold fails the test"
@@ -16,6 +18,7 @@ mod consumers;
 mod fixture;
 mod follower;
 mod list_events;
+mod measure;
 mod reader;
 mod relay;
 mod tail_events;

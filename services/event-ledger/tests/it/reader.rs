@@ -55,7 +55,8 @@ pub async fn see(tx: &mut Tx<'_>, event_id: &str) -> Result<(), Failure> {
 
 /// What was seen, in order, and how often.
 pub async fn seen(store: &Store) -> Vec<(String, i32)> {
-    let seen = store.read(&mut call(store), async |tx| {
+    let mut call = call(store);
+    let seen = store.read(&mut call, async |tx| {
         let rows = sqlx::query_as("SELECT event_id, times FROM seen ORDER BY place")
             .fetch_all(tx.sql())
             .await?;
@@ -77,7 +78,8 @@ pub async fn run(tx: &mut Tx<'_>, key: Uuid) -> Result<(), Failure> {
 
 /// The jobs that ran, and how often.
 pub async fn done(store: &Store) -> Vec<(Uuid, i32)> {
-    let done = store.read(&mut call(store), async |tx| {
+    let mut call = call(store);
+    let done = store.read(&mut call, async |tx| {
         let rows = sqlx::query_as("SELECT key, runs FROM done ORDER BY key")
             .fetch_all(tx.sql())
             .await?;

@@ -134,21 +134,21 @@ async fn a_tail_sees_what_another_replica_appends() {
     let mut here = tail(&mut ledger.operator, 0, &[]).await;
     assert_eq!(read(&mut here, 2).await, [1, 2]);
     for round in 0..4_u64 {
-        let far = [ledger.work(100 + round, 1)];
-        replica.append(request(&far)).await.unwrap();
+        let next = 3 + round * 4;
+        replica
+            .append(request(&[ledger.work(100 + round, 1)]))
+            .await
+            .unwrap();
         ledger.append_works(10 + round..11 + round).await;
-        assert_eq!(read(&mut here, 2).await, [3 + round * 2, 4 + round * 2]);
+        assert_eq!(read(&mut here, 2).await, [next, next + 1]);
         // And alone, so that only looking can find it.
-        replica
-            .append(request(&[ledger.work(100 + round, 2)]))
-            .await
-            .unwrap();
-        replica
-            .append(request(&[ledger.work(100 + round, 3)]))
-            .await
-            .unwrap();
-        assert_eq!(read(&mut here, 2).await.len(), 2);
-        break;
+        for version in 2..4 {
+            replica
+                .append(request(&[ledger.work(100 + round, version)]))
+                .await
+                .unwrap();
+        }
+        assert_eq!(read(&mut here, 2).await, [next + 2, next + 3]);
     }
 }
 

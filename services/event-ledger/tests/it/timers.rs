@@ -42,7 +42,8 @@ fn start<J: Job>(store: &Store, job: J) {
 }
 
 async fn schedule(store: &Store, keys: &[Uuid], due: Timestamp) {
-    let scheduled = store.work(&mut call(store), async |tx| {
+    let mut call = call(store);
+    let scheduled = store.work(&mut call, async |tx| {
         for key in keys {
             tx.schedule(KIND, *key, due).await?;
         }
@@ -53,7 +54,8 @@ async fn schedule(store: &Store, keys: &[Uuid], due: Timestamp) {
 
 /// The only job's attempts and the end of its lease; `None` when it is gone.
 async fn lease(store: &Store) -> Option<(i32, Option<DateTime<Utc>>)> {
-    let row = store.read(&mut call(store), async |tx| {
+    let mut call = call(store);
+    let row = store.read(&mut call, async |tx| {
         let row = sqlx::query_as("SELECT attempts, leased_until FROM timer")
             .fetch_optional(tx.sql())
             .await?;
@@ -78,11 +80,12 @@ async fn due_jobs_run_once_though_two_replicas_look_for_them() {
         start(store, Bell { store: store.clone() });
     }
     let now = world.runtime().now();
-    let (early, late) = (Duration::from_secs(10), Duration::from_secs(20));
+    let early = Duration::from_secs(10);
+    let late = early * 2;
     schedule(&stores[0], &keys(60)[..30], now.saturating_add(early)).await;
     schedule(&stores[1], &keys(60)[30..], now.saturating_add(late)).await;
     assert!(done(&stores[0]).await.is_empty());
-    for (span, count) in [(early, 30), (late - early, 60)] {
+    for (span, count) in [(early, 30), (early, 60)] {
         world.advance(span);
         let expected: Vec<_> = keys(count).into_iter().map(|key| (key, 1)).collect();
         eventually("what is due was done once", async || {

@@ -10,7 +10,8 @@ const RESOURCE: Uuid = Uuid::from_u128(7);
 
 /// Tells the watchers a word. The upsert holds the resource's row until the commit.
 async fn tell(store: &Store, word: &str) {
-    let told = store.work(&mut call(store), async |tx| {
+    let mut call = call(store);
+    let told = store.work(&mut call, async |tx| {
         run(tx, RESOURCE).await?;
         tx.tell(RESOURCE, &word.to_owned()).await
     });
@@ -18,9 +19,8 @@ async fn tell(store: &Store, word: &str) {
 }
 
 async fn told(store: &Store, after: u64) -> Vec<(u64, String)> {
-    let told = store.read(&mut call(store), async |tx| {
-        tx.told::<String>(RESOURCE, after).await
-    });
+    let mut call = call(store);
+    let told = store.read(&mut call, async |tx| tx.told::<String>(RESOURCE, after).await);
     told.await.unwrap()
 }
 
@@ -98,7 +98,8 @@ async fn a_refused_transaction_tells_nobody() {
     let database = Database::of(&SCHEMA).await;
     let store = store(&database, world.runtime());
     tell(&store, "one").await;
-    let refused = store.work(&mut call(&store), async |tx| {
+    let mut call = call(&store);
+    let refused = store.work(&mut call, async |tx| {
         run(tx, RESOURCE).await?;
         tx.tell(RESOURCE, &"never".to_owned()).await?;
         Err::<(), _>(Failure::corrupt("refused"))
