@@ -1,8 +1,12 @@
-use aex_event_ledger::{App, domain::chain::Hash};
-use aex_kit::Hosted as _;
+use std::{sync::Arc, time::Duration};
+
+use aex_event_ledger::{App, SCHEMA, domain::chain::Hash};
+use aex_kit::{Call, Hosted as _};
 use aex_proto::aex::{common::v1::Event, event_ledger::v1 as pb};
+use aex_store::{Failure, Store};
 use aex_testkit::{Refused, Shape, Who};
 use prost::Message as _;
+use tokio::sync::Notify;
 use tonic::Code;
 
 use crate::fixture::{Client, Ledger, request, sequences};
@@ -150,6 +154,106 @@ async fn callers_that_share_a_commit_are_refused_alone() {
     }
     assert_eq!(sequences(&ledger.events().await), (1..=48).collect::<Vec<_>>());
     assert_eq!(ledger.verify().await.broken_sequence, 0);
+}
+
+/// Another transaction that holds the end of the log until it is told to let go.
+async fn hold_the_end(ledger: &Ledger) -> Arc<Notify> {
+    let store = Store::attach(&SCHEMA, ledger.database.connect(), ledger.world.runtime());
+    let (holds, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (held, released) = (Arc::clone(&holds), Arc::clone(&release));
+    tokio::spawn(async move {
+        let mut call = Call::own(store.runtime(), App::NAME, "test", Duration::from_mins(1));
+        let holding = store.work(&mut call, async |tx| {
+            sqlx::query("SELECT 1 FROM head FOR UPDATE")
+                .execute(tx.sql())
+                .await
+                .map_err(Failure::from)?;
+            held.notify_one();
+            released.notified().await;
+            Ok::<_, Failure>(())
+        });
+        holding.await.unwrap();
+    });
+    holds.notified().await;
+    release
+}
+
+#[tokio::test]
+async fn what_waits_for_its_commit_is_bounded() {
+    let ledger = Ledger::new().await;
+    let release = hold_the_end(&ledger).await;
+    let large = |work| Event {
+        payload: vec![7; 500 << 10].into(),
+        ..ledger.work(work, 1)
+    };
+    let calls = (0..24_u64).map(|call| {
+        let events: Vec<_> = (0..8).map(|event| large(call * 8 + event)).collect();
+        let mut publisher = ledger.publisher.clone();
+        tokio::spawn(async move { publisher.append(request(&events)).await })
+    });
+    let (mut placed, mut refused) = (0, 0);
+    let mut calls: Vec<_> = calls.collect();
+    // 64 MiB wait; the calls beyond are refused at once, while nothing moves.
+    while refused == 0 {
+        tokio::task::yield_now().await;
+        for call in calls.extract_if(.., |call| call.is_finished()) {
+            assert_eq!(
+                Refused::from(call.await.unwrap()).why(),
+                (Code::Unavailable, "OVERLOADED")
+            );
+            refused += 1;
+        }
+    }
+    release.notify_one();
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(_) => placed += 1,
+            Err(status) => {
+                assert_eq!(Refused::from(status).why(), (Code::Unavailable, "OVERLOADED"));
+                refused += 1;
+            }
+        }
+    }
+    assert!(placed >= 16, "{placed} placed, {refused} refused");
+    assert_eq!(placed + refused, 24);
+}
+
+#[tokio::test]
+async fn a_process_that_stops_ends_the_appends_that_it_took() {
+    let mut ledger = Ledger::new().await;
+    let release = hold_the_end(&ledger).await;
+    let calls = (0..20).map(|work| {
+        let (mut publisher, event) = (ledger.publisher.clone(), ledger.work(work, 1));
+        tokio::spawn(async move { publisher.append(request(&[event])).await })
+    });
+    let calls: Vec<_> = calls.collect();
+    tokio::task::yield_now().await;
+    let runtime = ledger.world.runtime().clone();
+    let stopping = tokio::spawn(async move { runtime.shutdown(Duration::from_secs(10)).await });
+    release.notify_one();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert!(stopping.await.unwrap(), "nothing was left behind");
+    assert_eq!(ledger.events().await.len(), 20);
+}
+
+#[tokio::test]
+async fn appends_go_on_after_the_database_has_failed_them() {
+    let mut ledger = Ledger::new().await;
+    ledger.database.execute("ALTER TABLE event RENAME TO gone").await;
+    let calls = (0..8).map(|work| {
+        let (mut publisher, event) = (ledger.publisher.clone(), ledger.work(work, 1));
+        tokio::spawn(async move { publisher.append(request(&[event])).await })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(
+            Refused::from(call.await.unwrap()).why(),
+            (Code::Internal, "INTERNAL")
+        );
+    }
+    ledger.database.execute("ALTER TABLE gone RENAME TO event").await;
+    assert_eq!(ledger.append(&[ledger.work(0, 1)]).await, [1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
