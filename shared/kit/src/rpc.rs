@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use aex_error::{Denied, Explain, status};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -115,11 +115,13 @@ async fn rounds<W: Watcher>(
             (pause, quiet) = (PAUSE.0, Duration::ZERO);
             continue;
         }
+        let waits = Instant::now();
         tokio::select! {
             () = signal.wait_at_most(pause) => {}
             () = replies.closed() => return,
         }
-        quiet += pause;
+        // The wait itself counts, not the pause: a signal may have ended it at once.
+        quiet += waits.elapsed();
         pause = (pause * 2).min(PAUSE.1);
         if quiet >= HEARTBEAT {
             quiet = Duration::ZERO;
@@ -127,5 +129,50 @@ async fn rounds<W: Watcher>(
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Runtime;
+
+    struct Nothing(u32);
+
+    impl Watcher for Nothing {
+        type Reply = u32;
+        type Error = Denied;
+
+        async fn round(&mut self, _: &mut Call) -> Result<Vec<u32>, Denied> {
+            self.0 += 1;
+            Ok(Vec::new())
+        }
+
+        fn heartbeat(&self) -> u32 {
+            self.0
+        }
+
+        fn is_over(&self) -> bool {
+            self.0 == 500
+        }
+    }
+
+    #[tokio::test]
+    async fn signals_that_bring_nothing_are_not_answered_with_signs_of_life() {
+        let runtime = Runtime::system();
+        let call = Call::own(&runtime, "test", "watch", Duration::from_secs(5));
+        let signal = Signal::default();
+        let (replies, mut receiver) = mpsc::channel(AHEAD);
+        let waker = signal.clone();
+        runtime.spawn_until_stop(async move {
+            loop {
+                waker.wake();
+                tokio::task::yield_now().await;
+            }
+        });
+        let watch = runtime.spawn(rounds(call, Nothing(0), signal, replies));
+        assert_eq!(receiver.recv().await.map(Result::ok), None);
+        watch.await.expect("the watch ends");
+        assert!(runtime.shutdown(Duration::from_secs(5)).await);
     }
 }

@@ -76,7 +76,17 @@ impl Page {
         let Some(last) = rows.last() else {
             return String::new();
         };
-        let token = [self.binding.as_slice(), key(last).to_string().as_bytes()].concat();
+        self.token(&key(last))
+    }
+
+    /// The most rows that are shown.
+    pub const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The token of a page that begins behind a key, for lists that end a page elsewhere than at its size.
+    pub fn token(&self, key: &impl ToString) -> String {
+        let token = [self.binding.as_slice(), key.to_string().as_bytes()].concat();
         BASE64.encode(token)
     }
 }

@@ -1,0 +1,192 @@
+//! Folds appends that arrive together into one transaction: while one batch is written, the next gathers. Nobody waits
+//! for company, so a lone append is as fast as it can be, and under load one commit serves hundreds of callers.
+//!
+//! The task that writes begins with the first request of a quiet moment and ends with the last one, so a process that
+//! stops waits for what was taken in, and for nothing else.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use aex_kit::{Call, Signal};
+use aex_store::{Failure, Store};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::{
+    Error,
+    domain::{event::NewEvent, placing::Refusal},
+    recent::Recent,
+    store::append::{self, Appended},
+};
+
+/// Requests of one transaction, their events and the bytes of those.
+const REQUESTS: usize = 512;
+const EVENTS: usize = 4_000;
+const BYTES: usize = 8 << 20;
+/// What may wait, in units of memory. A request takes at least one unit, so their number is bounded as well.
+const UNIT: usize = 1024;
+const WAITING_UNITS: usize = 64 * 1024;
+/// The time of one transaction.
+const COMMIT: Duration = Duration::from_secs(10);
+
+/// Writes what is appended.
+#[derive(Clone)]
+pub(crate) struct Committer(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    service: &'static str,
+    recent: Arc<Recent>,
+    appended: Signal,
+    room: Arc<Semaphore>,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Request>,
+    is_written: bool,
+}
+
+/// One caller's events and the way back to the caller.
+struct Request {
+    events: Vec<NewEvent>,
+    bytes: usize,
+    answer: oneshot::Sender<Result<Vec<u64>, Error>>,
+    #[expect(dead_code, reason = "held, not read: the room is given back with the answer")]
+    room: OwnedSemaphorePermit,
+}
+
+impl fmt::Debug for Committer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Committer").finish_non_exhaustive()
+    }
+}
+
+impl Committer {
+    pub(crate) fn new(store: &Store, service: &'static str, recent: &Arc<Recent>, appended: &Signal) -> Self {
+        Self(Arc::new(Inner {
+            store: store.clone(),
+            service,
+            recent: Arc::clone(recent),
+            appended: appended.clone(),
+            room: Arc::new(Semaphore::new(WAITING_UNITS)),
+            queue: Mutex::default(),
+        }))
+    }
+
+    /// Appends events, all or none, and answers their places when they are durable.
+    pub(crate) async fn append(&self, events: Vec<NewEvent>) -> Result<Vec<u64>, Error> {
+        let bytes: usize = events.iter().map(|event| event.bytes.len()).sum();
+        let units = u32::try_from(bytes / UNIT + 1).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.0.room)
+            .try_acquire_many_owned(units)
+            .map_err(|_| Failure::Overloaded)?;
+        let (answer, answered) = oneshot::channel();
+        self.enqueue(Request {
+            events,
+            bytes,
+            answer,
+            room,
+        });
+        // The answer is dropped unsent only when the writing task ends against its will.
+        answered.await.unwrap_or_else(|_| Err(Failure::Overloaded.into()))
+    }
+
+    fn enqueue(&self, request: Request) {
+        let mut queue = self.queue();
+        queue.waiting.push_back(request);
+        if !std::mem::replace(&mut queue.is_written, true) {
+            let turn = Turn(self.clone());
+            self.0.store.runtime().spawn(turn.write());
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.0.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to write; there is one at a time.
+struct Turn(Committer);
+
+impl Drop for Turn {
+    /// What is left after a turn that ended against its will is refused, and the next request begins a new one.
+    fn drop(&mut self) {
+        let mut queue = self.0.queue();
+        queue.is_written = false;
+        queue.waiting.clear();
+    }
+}
+
+impl Turn {
+    async fn write(self) {
+        while let Some(batch) = self.next() {
+            self.commit(batch).await;
+        }
+    }
+
+    /// What is written next; `None` ends the turn, in the same moment in which the queue is seen empty.
+    fn next(&self) -> Option<Vec<Request>> {
+        let mut queue = self.0.queue();
+        let (mut events, mut bytes) = (0, 0);
+        let fits = queue.waiting.iter().take(REQUESTS).take_while(|request| {
+            events += request.events.len();
+            bytes += request.bytes;
+            events <= EVENTS && bytes <= BYTES
+        });
+        let count = fits.count().max(1).min(queue.waiting.len());
+        queue.is_written = count > 0;
+        (count > 0).then(|| queue.waiting.drain(..count).collect())
+    }
+
+    async fn commit(&self, batch: Vec<Request>) {
+        match self.transact(&batch).await {
+            // One request that the database cannot take must not take the others down with it.
+            Err(Failure::Database(error)) if batch.len() > 1 => {
+                tracing::warn!(%error, requests = batch.len(), "a shared commit failed; each goes alone");
+                for request in batch {
+                    let alone = self.transact(std::slice::from_ref(&request)).await;
+                    answer(vec![request], alone);
+                }
+            }
+            ended => answer(batch, ended),
+        }
+    }
+
+    async fn transact(&self, batch: &[Request]) -> Result<Vec<Result<Vec<u64>, Refusal>>, Failure> {
+        let inner = &self.0.0;
+        let requests: Vec<&[NewEvent]> = batch.iter().map(|request| request.events.as_slice()).collect();
+        let mut call = Call::own(inner.store.runtime(), inner.service, "append", COMMIT);
+        let requests = &requests;
+        let Appended { answers, entries } = inner
+            .store
+            .work(&mut call, async move |tx| append::append(tx, requests).await)
+            .await?;
+        if !entries.is_empty() {
+            inner.recent.extend(entries);
+            inner.appended.wake();
+        }
+        Ok(answers)
+    }
+}
+
+/// Tells each caller; one that has gone is not missed.
+fn answer(batch: Vec<Request>, ended: Result<Vec<Result<Vec<u64>, Refusal>>, Failure>) {
+    match ended {
+        Ok(answers) => {
+            for (request, answer) in batch.into_iter().zip(answers) {
+                let _ = request.answer.send(answer.map_err(Error::from));
+            }
+        }
+        Err(failure) => {
+            let failure = Arc::new(failure);
+            for request in batch {
+                let _ = request.answer.send(Err(Arc::clone(&failure).into()));
+            }
+        }
+    }
+}
