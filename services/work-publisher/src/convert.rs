@@ -184,7 +184,9 @@ const fn strategy_out(strategy: Strategy) -> BidStrategy {
 
 const fn verification_or_default(wire: VerificationMethod) -> Verification {
     match wire {
-        VerificationMethod::ConsumerConfirm | VerificationMethod::Unspecified => Verification::ConsumerConfirm,
+        VerificationMethod::ConsumerConfirm | VerificationMethod::Unspecified => {
+            Verification::ConsumerConfirm
+        }
         VerificationMethod::None => Verification::None,
     }
 }
@@ -645,7 +647,10 @@ fn change(stored: &Stored) -> Option<Change> {
 fn award_change(stored: &Stored) -> Option<Change> {
     Some(match stored.r#type.as_str() {
         "work.award_reserved" => Change::AwardReserved {
-            contract_id: payload::<pb::WorkAwardReserved>(stored)?.contract_id.parse().ok()?,
+            contract_id: payload::<pb::WorkAwardReserved>(stored)?
+                .contract_id
+                .parse()
+                .ok()?,
         },
         "work.award_released" => {
             let read: pb::WorkAwardReleased = payload(stored)?;

@@ -26,8 +26,7 @@ pub(crate) fn start(app: &Arc<App>) {
     Timers::new(&app.store, App::NAME, Arc::new(Close(Arc::clone(app)))).start();
     Timers::new(&app.store, App::NAME, Arc::new(Closing(Arc::clone(app)))).start();
     Timers::new(&app.store, App::NAME, Arc::new(GiveUp(Arc::clone(app)))).start();
-    let market = Arc::new(Market(Arc::clone(app)));
-    feed::follow(&app.store, App::NAME, app.ledger.clone(), market);
+    feed::follow(&app.store, App::NAME, app.ledger.clone(), Arc::new(Market));
 }
 
 struct Close(Arc<App>);
@@ -38,18 +37,21 @@ impl Job for Close {
 
     async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
         let award = self.0.times.award();
-        self.0.store.work(&mut call, async |tx| {
-            let Some(work) = works::lock(tx, key.into()).await? else {
-                return Ok(tx.unschedule(CLOSE, key).await?);
-            };
-            let events = work::close(&work, award, tx.now());
-            // An open work whose moment has not come keeps its timer.
-            if events.is_empty() && work.status != Status::Open {
-                tx.unschedule(CLOSE, key).await?;
-            }
-            works::record(tx, Some(work), &events, "").await?;
-            Ok(())
-        }).await
+        self.0
+            .store
+            .work(&mut call, async |tx| {
+                let Some(work) = works::lock(tx, key.into()).await? else {
+                    return Ok(tx.unschedule(CLOSE, key).await?);
+                };
+                let events = work::close(&work, award, tx.now());
+                // An open work whose moment has not come keeps its timer.
+                if events.is_empty() && work.status != Status::Open {
+                    tx.unschedule(CLOSE, key).await?;
+                }
+                works::record(tx, Some(work), &events, "").await?;
+                Ok(())
+            })
+            .await
     }
 }
 
@@ -60,14 +62,17 @@ impl Job for Closing {
     type Error = Error;
 
     async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
-        self.0.store.work(&mut call, async |tx| {
-            let work = works::lock(tx, key.into()).await?;
-            let now = tx.now();
-            if let Some(work) = work.filter(|work| work.status == Status::Open && now < work.close_time) {
-                tx.tell(key, &convert::closing(now)).await?;
-            }
-            Ok(tx.unschedule(CLOSING, key).await?)
-        }).await
+        self.0
+            .store
+            .work(&mut call, async |tx| {
+                let work = works::lock(tx, key.into()).await?;
+                let now = tx.now();
+                if work.is_some_and(|work| work.status == Status::Open && now < work.close_time) {
+                    tx.tell(key, &convert::closing(now)).await?;
+                }
+                Ok(tx.unschedule(CLOSING, key).await?)
+            })
+            .await
     }
 }
 
@@ -78,22 +83,25 @@ impl Job for GiveUp {
     type Error = Error;
 
     async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
-        self.0.store.work(&mut call, async |tx| {
-            let Some(work) = works::lock(tx, key.into()).await? else {
-                return Ok(tx.unschedule(GIVE_UP, key).await?);
-            };
-            let events = work::give_up(&work, tx.now());
-            if events.is_empty() && work.status != Status::Evaluating {
-                tx.unschedule(GIVE_UP, key).await?;
-            }
-            works::record(tx, Some(work), &events, "").await?;
-            Ok(())
-        }).await
+        self.0
+            .store
+            .work(&mut call, async |tx| {
+                let Some(work) = works::lock(tx, key.into()).await? else {
+                    return Ok(tx.unschedule(GIVE_UP, key).await?);
+                };
+                let events = work::give_up(&work, tx.now());
+                if events.is_empty() && work.status != Status::Evaluating {
+                    tx.unschedule(GIVE_UP, key).await?;
+                }
+                works::record(tx, Some(work), &events, "").await?;
+                Ok(())
+            })
+            .await
     }
 }
 
 /// What the rest of the market does with works.
-struct Market(Arc<App>);
+struct Market;
 
 impl Follower for Market {
     const NAME: &'static str = "work-publisher";
@@ -112,4 +120,3 @@ impl Follower for Market {
         Ok(())
     }
 }
-

@@ -61,12 +61,10 @@ struct Row {
 
 /// One work, as it is.
 pub(crate) async fn find(tx: &mut Tx<'_>, id: WorkId) -> Result<Option<Work>, Failure> {
-    let row: Option<Row> = sqlx::query_as(sql!(
-        "SELECT * FROM work WHERE work_id = $1"
-    ))
-    .bind(id.uuid())
-    .fetch_optional(tx.sql())
-    .await?;
+    let row: Option<Row> = sqlx::query_as(sql!("SELECT * FROM work WHERE work_id = $1"))
+        .bind(id.uuid())
+        .fetch_optional(tx.sql())
+        .await?;
     row.map(Work::try_from).transpose()
 }
 
@@ -194,8 +192,7 @@ pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(),
 }
 
 fn step(before: Option<Work>, event: &Event) -> Result<Work, Failure> {
-    Work::after(before, event)
-        .ok_or_else(|| Failure::corrupt(format!("an event does not follow: {event:?}")))
+    Work::after(before, event).ok_or_else(|| Failure::corrupt(format!("an event does not follow: {event:?}")))
 }
 
 fn nothing() -> Failure {
