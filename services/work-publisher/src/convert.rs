@@ -350,6 +350,7 @@ pub(crate) fn closing(now: Timestamp) -> pb::WatchWorkResponse {
 }
 
 impl From<&work::Event> for Fact {
+    #[expect(clippy::too_many_lines, reason = "one arm for each event")]
     fn from(event: &work::Event) -> Self {
         let work_id = event.work_id.to_string();
         let consumer_id = event.consumer_id.to_string();
@@ -428,11 +429,52 @@ impl From<&work::Event> for Fact {
                     valid_bids,
                 },
             ),
-            Change::AwardReserved { .. }
-            | Change::AwardReleased { .. }
-            | Change::Awarded { .. }
-            | Change::Executing { .. }
-            | Change::Completed { .. } => award_fact(event),
+            Change::AwardReleased {
+                contract_id,
+                reason,
+                status,
+            } => fact(
+                "work.award_released",
+                event,
+                &pb::WorkAwardReleased {
+                    work_id,
+                    contract_id: contract_id.to_string(),
+                    reason,
+                    status: status_out(status).into(),
+                },
+            ),
+            Change::Awarded { contract_id } => fact(
+                "work.awarded",
+                event,
+                &pb::WorkAwarded {
+                    work_id,
+                    contract_id: contract_id.to_string(),
+                },
+            ),
+            Change::Executing { contract_id } => fact(
+                "work.executing",
+                event,
+                &pb::WorkExecuting {
+                    work_id,
+                    contract_id: contract_id.to_string(),
+                },
+            ),
+            Change::Completed { contract_id } => fact(
+                "work.completed",
+                event,
+                &pb::WorkCompleted {
+                    work_id,
+                    contract_id: contract_id.to_string(),
+                },
+            ),
+            Change::AwardReserved { contract_id } => fact(
+                "work.award_reserved",
+                event,
+                &pb::WorkAwardReserved {
+                    work_id,
+                    contract_id: contract_id.to_string(),
+                },
+            ),
             Change::Failed { contract_id, reason } => fact(
                 "work.failed",
                 event,
@@ -463,59 +505,6 @@ impl From<&work::Event> for Fact {
             ),
         };
         fact.visible_to([event.consumer_id])
-    }
-}
-
-fn award_fact(event: &work::Event) -> Fact {
-    let work_id = event.work_id.to_string();
-    match event.change.clone() {
-        Change::AwardReleased {
-            contract_id,
-            reason,
-            status,
-        } => fact(
-            "work.award_released",
-            event,
-            &pb::WorkAwardReleased {
-                work_id,
-                contract_id: contract_id.to_string(),
-                reason,
-                status: status_out(status).into(),
-            },
-        ),
-        Change::Awarded { contract_id } => fact(
-            "work.awarded",
-            event,
-            &pb::WorkAwarded {
-                work_id,
-                contract_id: contract_id.to_string(),
-            },
-        ),
-        Change::Executing { contract_id } => fact(
-            "work.executing",
-            event,
-            &pb::WorkExecuting {
-                work_id,
-                contract_id: contract_id.to_string(),
-            },
-        ),
-        Change::Completed { contract_id } => fact(
-            "work.completed",
-            event,
-            &pb::WorkCompleted {
-                work_id,
-                contract_id: contract_id.to_string(),
-            },
-        ),
-        Change::AwardReserved { contract_id } => fact(
-            "work.award_reserved",
-            event,
-            &pb::WorkAwardReserved {
-                work_id,
-                contract_id: contract_id.to_string(),
-            },
-        ),
-        _ => Fact::from(event),
     }
 }
 

@@ -7,30 +7,30 @@ use crate::fixture::{Publisher, cancel, work};
 
 #[tokio::test]
 async fn cancelled_work_is_over_and_says_why() {
-    let publisher = Publisher::new().await;
-    let published = publisher.publish(work()).await;
-    let cancelled = publisher.cancel(&published.work_id).await.unwrap();
+    let market = Publisher::new().await;
+    let published = market.publish(work()).await;
+    let cancelled = market.cancel(&published.work_id).await.unwrap();
     assert_eq!(
         (cancelled.status(), cancelled.status_reason.as_str()),
         (pb::WorkStatus::Cancelled, "consumer_requested")
     );
     assert!(cancelled.end_time.is_some());
-    let events = publisher.database.events().await;
+    let events = market.database.events().await;
     let told = pb::WorkCancelled::decode(events[1].payload.clone()).unwrap();
     assert_eq!(
         (told.consumer_id, told.close_time),
         (published.consumer_id, published.close_time)
     );
-    let refused = Refused::from(publisher.cancel(&published.work_id).await);
+    let refused = Refused::from(market.cancel(&published.work_id).await);
     assert_eq!(refused.why(), (Code::FailedPrecondition, "WORK_NOT_CANCELLABLE"));
     assert_eq!(refused.metadata["status"], "CANCELLED");
 }
 
 #[tokio::test]
 async fn nobody_cancels_work_of_another() {
-    let publisher = Publisher::new().await;
-    let published = publisher.publish(work()).await;
-    let mut bob = publisher.tenant(&principal(&publisher.world));
+    let market = Publisher::new().await;
+    let published = market.publish(work()).await;
+    let mut bob = market.tenant(&principal(&market.world));
     let refused = Refused::from(bob.cancel_work(cancel(&published.work_id)).await);
     assert_eq!(refused.why(), (Code::NotFound, "WORK_NOT_FOUND"));
 }
@@ -39,20 +39,20 @@ async fn nobody_cancels_work_of_another() {
 async fn of_a_cancel_and_an_award_at_the_same_time_exactly_one_wins() {
     let mut won = [0, 0];
     for round in 0..24 {
-        let mut publisher = Publisher::new().await;
-        let published = publisher.publish(work()).await;
-        let contract = publisher.contract();
-        let mut ada = publisher.ada();
+        let mut market = Publisher::new().await;
+        let published = market.publish(work()).await;
+        let contract = market.contract();
+        let mut ada = market.ada();
         let request = cancel(&published.work_id);
         let (cancelled, reserved) = if round % 2 == 0 {
-            let reserve = publisher.reserve(&published, &contract);
+            let reserve = market.reserve(&published, &contract);
             tokio::join!(ada.cancel_work(request), reserve)
         } else {
-            let reserve = publisher.reserve(&published, &contract);
+            let reserve = market.reserve(&published, &contract);
             let (reserved, cancelled) = tokio::join!(reserve, ada.cancel_work(request));
             (cancelled, reserved)
         };
-        let work = publisher.get(&published.work_id).await;
+        let work = market.get(&published.work_id).await;
         match (cancelled, reserved) {
             (Ok(_), Err(lost)) => {
                 won[0] += 1;

@@ -1,4 +1,4 @@
-//! Work-publisher in a world of its own, with an event ledger and a settlement that tests can play.
+//! Work-market in a world of its own, with an event ledger and a settlement that tests can play.
 
 use std::sync::{
     Arc,
@@ -7,7 +7,7 @@ use std::sync::{
 
 use aex_kit::{Hosted as _, Principal, Wire};
 use aex_proto::aex::{
-    common::v1::Money,
+    common::v1::{Event, Money},
     work_publisher::v1::{self as pb, work_publisher_service_client::WorkPublisherServiceClient},
 };
 use aex_store::Store;
@@ -67,9 +67,9 @@ impl Publisher {
 
     /// The same with its workers.
     pub async fn working() -> Self {
-        let publisher = Self::new().await;
-        Arc::clone(&publisher.app).start_workers();
-        publisher
+        let market = Self::new().await;
+        Arc::clone(&market.app).start_workers();
+        market
     }
 
     /// A client with a key of a tenant.
@@ -151,6 +151,22 @@ impl Publisher {
     pub async fn cancel(&self, work_id: &str) -> Result<pb::Work, tonic::Status> {
         let reply = self.ada().cancel_work(cancel(work_id)).await?;
         Ok(reply.into_inner().work.unwrap())
+    }
+
+    /// Folding the events again gives the tables as they are.
+    pub async fn assert_replays(&self, events: &[Event]) {
+        let empty = Database::of(&SCHEMA).await;
+        let store = Store::attach(&SCHEMA, empty.connect(), self.world.runtime());
+        let replayed = App::on(store, &Config::default(), self.world.mesh());
+        // In two parts: a replay goes on from what is there.
+        let (early, late) = events.split_at(events.len() / 2);
+        replayed.replay(early).await.unwrap();
+        replayed.replay(late).await.unwrap();
+        assert_eq!(empty.state().await, self.database.state().await);
+        assert!(
+            replayed.replay(&events[..1]).await.is_err(),
+            "an event that does not follow is refused"
+        );
     }
 
     /// Opens Ada's watch of a work.

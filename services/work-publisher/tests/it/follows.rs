@@ -10,12 +10,12 @@ use crate::fixture::{NO_WORK, Publisher, next, release, usd, work};
 
 #[tokio::test]
 async fn bids_are_counted_and_shown_and_one_that_replaces_another_counts_once() {
-    let mut publisher = Publisher::working().await;
-    let published = publisher.publish(work()).await;
+    let mut market = Publisher::working().await;
+    let published = market.publish(work()).await;
     let work_id = published.work_id.clone();
-    let mut watch = publisher.watch(&work_id, 0).await;
+    let mut watch = market.watch(&work_id, 0).await;
     next(&mut watch).await;
-    let (first, second, other) = (publisher.bid(), publisher.bid(), publisher.bid());
+    let (first, second, other) = (market.bid(), market.bid(), market.bid());
     let submitted = |bid_id: &str, replaced: &str| BidSubmitted {
         bid_id: bid_id.to_owned(),
         work_id: work_id.clone(),
@@ -23,7 +23,7 @@ async fn bids_are_counted_and_shown_and_one_that_replaces_another_counts_once() 
         superseded_bid_id: replaced.to_owned(),
         ..Default::default()
     };
-    let ledger = &publisher.ledger;
+    let ledger = &market.ledger;
     let cause = ledger.tell("bid.submitted", &submitted(&first, ""));
     ledger.tell("bid.submitted", &submitted(&other, ""));
     ledger.tell("bid.submitted", &submitted(&second, &first));
@@ -53,22 +53,22 @@ async fn bids_are_counted_and_shown_and_one_that_replaces_another_counts_once() 
         assert_eq!((told.kind(), &told.bid_id), (kind, bid_id));
         assert_eq!(told.price, (kind == Kind::BidReceived).then(|| usd("2.5")));
     }
-    let counted = publisher.get(&work_id).await;
+    let counted = market.get(&work_id).await;
     assert_eq!((counted.bids_received, counted.providers_notified), (1, 7));
-    let noted = publisher.ledger.seen("work.bid_received", |_| true).await;
+    let noted = market.ledger.seen("work.bid_received", |_| true).await;
     assert_eq!(noted.causation_id, cause);
 }
 
 #[tokio::test]
 async fn without_a_valid_bid_the_work_fails() {
-    let mut publisher = Publisher::working().await;
-    let published = publisher.publish(work()).await;
-    let mut watch = publisher.watch(&published.work_id, 0).await;
+    let mut market = Publisher::working().await;
+    let published = market.publish(work()).await;
+    let mut watch = market.watch(&published.work_id, 0).await;
     next(&mut watch).await;
-    publisher.ledger.tell(
+    market.ledger.tell(
         "bids.evaluated",
         &BidsEvaluated {
-            evaluation_id: publisher.evaluation(),
+            evaluation_id: market.evaluation(),
             work_id: published.work_id.clone(),
             ..Default::default()
         },
@@ -84,23 +84,23 @@ async fn without_a_valid_bid_the_work_fails() {
         (Kind::Failed, "no_valid_bids")
     );
     assert_eq!(
-        publisher.get(&published.work_id).await.status(),
+        market.get(&published.work_id).await.status(),
         pb::WorkStatus::Failed
     );
 }
 
 #[tokio::test]
 async fn no_valid_bid_found_for_an_early_award_fails_the_work_when_it_is_given_back() {
-    let mut publisher = Publisher::working().await;
-    let published = publisher.publish(work()).await;
-    let contract = publisher.contract();
-    publisher.reserve(&published, &contract).await.unwrap();
-    let mut watch = publisher.watch(&published.work_id, 0).await;
+    let mut market = Publisher::working().await;
+    let published = market.publish(work()).await;
+    let contract = market.contract();
+    market.reserve(&published, &contract).await.unwrap();
+    let mut watch = market.watch(&published.work_id, 0).await;
     next(&mut watch).await;
-    publisher.ledger.tell(
+    market.ledger.tell(
         "bids.evaluated",
         &BidsEvaluated {
-            evaluation_id: publisher.evaluation(),
+            evaluation_id: market.evaluation(),
             work_id: published.work_id.clone(),
             ..Default::default()
         },
@@ -110,7 +110,7 @@ async fn no_valid_bid_found_for_an_early_award_fails_the_work_when_it_is_given_b
         (evaluated.kind(), evaluated.status()),
         (Kind::Evaluated, pb::WorkStatus::Awarding)
     );
-    let failed = publisher.release(release(&published.work_id, &contract)).await;
+    let failed = market.release(release(&published.work_id, &contract)).await;
     assert_eq!(
         (failed.status(), failed.status_reason.as_str()),
         (pb::WorkStatus::Failed, "no_valid_bids")
@@ -119,19 +119,19 @@ async fn no_valid_bid_found_for_an_early_award_fails_the_work_when_it_is_given_b
 
 #[tokio::test]
 async fn a_work_goes_forward_with_its_contract_and_may_skip() {
-    let mut publisher = Publisher::working().await;
-    let published = publisher.publish(work()).await;
-    let (contract_id, other) = (publisher.contract(), publisher.contract());
+    let mut market = Publisher::working().await;
+    let published = market.publish(work()).await;
+    let (contract_id, other) = (market.contract(), market.contract());
     let work_id = published.work_id.clone();
-    publisher.reserve(&published, &contract_id).await.unwrap();
-    let mut watch = publisher.watch(&work_id, 0).await;
+    market.reserve(&published, &contract_id).await.unwrap();
+    let mut watch = market.watch(&work_id, 0).await;
     next(&mut watch).await;
-    let best = publisher.bid();
-    let ledger = &publisher.ledger;
+    let best = market.bid();
+    let ledger = &market.ledger;
     ledger.tell(
         "bids.evaluated",
         &BidsEvaluated {
-            evaluation_id: publisher.evaluation(),
+            evaluation_id: market.evaluation(),
             work_id: work_id.clone(),
             winning_bid_id: best.clone(),
             valid_bids: 2,
@@ -167,13 +167,13 @@ async fn a_work_goes_forward_with_its_contract_and_may_skip() {
     let told = next(&mut watch).await.unwrap();
     assert_eq!((told.kind(), &told.contract_id), (Kind::Executing, &contract_id));
     // The confirmation comes late and changes nothing.
-    let late = publisher.confirm(&work_id, &contract_id).await.unwrap();
+    let late = market.confirm(&work_id, &contract_id).await.unwrap();
     assert_eq!(
         (late.status(), late.contract_id.as_str()),
         (pb::WorkStatus::Executing, contract_id.as_str())
     );
     assert!(late.award_time.is_some());
-    publisher.ledger.tell(
+    market.ledger.tell(
         "contract.completed",
         &ContractCompleted {
             contract_id: contract_id.clone(),
@@ -187,18 +187,23 @@ async fn a_work_goes_forward_with_its_contract_and_may_skip() {
         (Kind::Completed, pb::WorkStatus::Completed)
     );
     assert!(next(&mut watch).await.is_none());
+    // What it learned from others it has as events of its own, and needs nothing else to be rebuilt.
+    market.ledger.seen("work.completed", |_| true).await;
+    let own = market.ledger.events().into_iter();
+    let own: Vec<_> = own.filter(|event| event.producer == "work-publisher").collect();
+    market.assert_replays(&own).await;
 }
 
 #[tokio::test]
 async fn a_contract_that_fails_or_expires_fails_its_work() {
     for expires in [false, true] {
-        let mut publisher = Publisher::working().await;
-        let published = publisher.publish(work()).await;
-        let contract_id = publisher.contract();
+        let mut market = Publisher::working().await;
+        let published = market.publish(work()).await;
+        let contract_id = market.contract();
         let work_id = published.work_id.clone();
-        publisher.reserve(&published, &contract_id).await.unwrap();
-        publisher.confirm(&work_id, &contract_id).await.unwrap();
-        let mut watch = publisher.watch(&work_id, 0).await;
+        market.reserve(&published, &contract_id).await.unwrap();
+        market.confirm(&work_id, &contract_id).await.unwrap();
+        let mut watch = market.watch(&work_id, 0).await;
         for kind in [Kind::Published, Kind::Awarded] {
             assert_eq!(next(&mut watch).await.unwrap().kind(), kind);
         }
@@ -208,7 +213,7 @@ async fn a_contract_that_fails_or_expires_fails_its_work() {
                 work_id: work_id.clone(),
                 ..Default::default()
             };
-            publisher.ledger.tell("contract.expired", &expired);
+            market.ledger.tell("contract.expired", &expired);
         } else {
             let failed = ContractFailed {
                 contract_id: contract_id.clone(),
@@ -216,7 +221,7 @@ async fn a_contract_that_fails_or_expires_fails_its_work() {
                 reason: "rejected_by_consumer".to_owned(),
                 ..Default::default()
             };
-            publisher.ledger.tell("contract.failed", &failed);
+            market.ledger.tell("contract.failed", &failed);
         }
         let told = next(&mut watch).await.unwrap();
         let reason = if expires {

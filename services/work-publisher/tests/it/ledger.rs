@@ -38,7 +38,7 @@ impl Ledger {
 
     /// Tells an event of another service.
     pub fn tell<P: Name>(&self, kind: &str, payload: &P) -> String {
-        let event_id = format!("evt_test_{}", self.length.borrow());
+        let event_id = format!("evt_test_{}", *self.length.borrow());
         self.put(Event {
             event_id: event_id.clone(),
             r#type: kind.to_owned(),

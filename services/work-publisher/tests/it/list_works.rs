@@ -8,11 +8,11 @@ use crate::fixture::{Publisher, work};
 
 #[tokio::test]
 async fn pages_show_the_newest_first_and_every_work_once() {
-    let publisher = Publisher::new().await;
+    let market = Publisher::new().await;
     let mut published = Vec::new();
     for _ in 0..5 {
-        published.push(publisher.publish(work()).await.work_id);
-        publisher.world.advance(Duration::from_millis(10));
+        published.push(market.publish(work()).await.work_id);
+        market.world.advance(Duration::from_millis(10));
     }
     published.reverse();
     let mut listed = Vec::new();
@@ -23,7 +23,7 @@ async fn pages_show_the_newest_first_and_every_work_once() {
             page_token,
             ..Default::default()
         };
-        let page = publisher.ada().list_works(request).await.unwrap().into_inner();
+        let page = market.ada().list_works(request).await.unwrap().into_inner();
         listed.extend(page.works.into_iter().map(|work| work.work_id));
         page_token = page.next_page_token;
         if page_token.is_empty() {
@@ -35,14 +35,14 @@ async fn pages_show_the_newest_first_and_every_work_once() {
 
 #[tokio::test]
 async fn a_list_is_filtered_and_shows_nobody_elses_works() {
-    let publisher = Publisher::new().await;
-    let first = publisher.publish(work()).await;
+    let market = Publisher::new().await;
+    let first = market.publish(work()).await;
     let other = pb::PublishWorkRequest {
         category: "text.translation".to_owned(),
         ..work()
     };
-    let other = publisher.publish(other).await;
-    publisher.cancel(&first.work_id).await.unwrap();
+    let other = market.publish(other).await;
+    market.cancel(&first.work_id).await.unwrap();
     for (status, category, expected) in [
         (pb::WorkStatus::Cancelled, "", &first),
         (pb::WorkStatus::Open, "", &other),
@@ -53,41 +53,30 @@ async fn a_list_is_filtered_and_shows_nobody_elses_works() {
             category: category.to_owned(),
             ..Default::default()
         };
-        let works = publisher
-            .ada()
-            .list_works(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .works;
+        let works = market.ada().list_works(request).await.unwrap().into_inner().works;
         let ids: Vec<_> = works.iter().map(|work| &work.work_id).collect();
         assert_eq!(ids, [&expected.work_id]);
     }
-    let mut bob = publisher.tenant(&principal(&publisher.world));
+    let mut bob = market.tenant(&principal(&market.world));
     let listed = bob.list_works(pb::ListWorksRequest::default()).await.unwrap();
     assert!(listed.into_inner().works.is_empty());
 }
 
 #[tokio::test]
 async fn a_token_of_another_filter_is_refused() {
-    let publisher = Publisher::new().await;
-    publisher.publish(work()).await;
-    publisher.publish(work()).await;
+    let market = Publisher::new().await;
+    market.publish(work()).await;
+    market.publish(work()).await;
     let first = pb::ListWorksRequest {
         page_size: 1,
         ..Default::default()
     };
-    let page = publisher
-        .ada()
-        .list_works(first.clone())
-        .await
-        .unwrap()
-        .into_inner();
+    let page = market.ada().list_works(first.clone()).await.unwrap().into_inner();
     let request = pb::ListWorksRequest {
         page_token: page.next_page_token,
         status: pb::WorkStatus::Failed.into(),
         ..first
     };
-    let refused = Refused::from(publisher.ada().list_works(request).await);
+    let refused = Refused::from(market.ada().list_works(request).await);
     assert_eq!(refused.why(), (Code::InvalidArgument, "PAGE_TOKEN_INVALID"));
 }

@@ -1,4 +1,4 @@
-//! Work-publisher, tested on a real PostgreSQL, in process and over mutual TLS.
+//! Work-market, tested on a real PostgreSQL, in process and over mutual TLS.
 
 #![expect(
     clippy::disallowed_methods,

@@ -12,8 +12,8 @@ use crate::fixture::{Client, NO_WORK, Publisher, seconds, usd, work};
 #[tokio::test]
 async fn work_is_open_at_once_and_every_default_is_written_out() {
     for shape in Shape::ALL {
-        let publisher = Publisher::in_shape(shape).await;
-        let published = publisher.publish(work()).await;
+        let market = Publisher::in_shape(shape).await;
+        let published = market.publish(work()).await;
         assert_eq!(published.status(), pb::WorkStatus::Open);
         assert_eq!(published.bid_strategy(), pb::BidStrategy::Balanced);
         assert_eq!(
@@ -28,8 +28,8 @@ async fn work_is_open_at_once_and_every_default_is_written_out() {
             published.close_time.unwrap().seconds,
         );
         assert_eq!(closes - created, 30);
-        assert_eq!(published.consumer_id, publisher.ada.tenant.to_string());
-        let events = publisher.database.events().await;
+        assert_eq!(published.consumer_id, market.ada.tenant.to_string());
+        let events = market.database.events().await;
         assert_eq!(
             (
                 events.len(),
@@ -38,7 +38,7 @@ async fn work_is_open_at_once_and_every_default_is_written_out() {
             ),
             (1, "work.submitted", 1)
         );
-        assert_eq!(events[0].visible_to, [publisher.ada.tenant.to_string()]);
+        assert_eq!(events[0].visible_to, [market.ada.tenant.to_string()]);
         let told = pb::WorkSubmitted::decode(events[0].payload.clone()).unwrap();
         assert_eq!(
             (told.work_id, told.bid_window, told.close_time),
@@ -49,7 +49,7 @@ async fn work_is_open_at_once_and_every_default_is_written_out() {
 
 #[tokio::test]
 async fn every_wrong_field_is_named_at_once() {
-    let publisher = Publisher::new().await;
+    let market = Publisher::new().await;
     let request = pb::PublishWorkRequest {
         idempotency_key: "short".to_owned(),
         category: "Not A Category".to_owned(),
@@ -60,7 +60,7 @@ async fn every_wrong_field_is_named_at_once() {
         review_time: Some(seconds(1)),
         ..Default::default()
     };
-    let refused = Refused::from(publisher.ada().publish_work(request).await);
+    let refused = Refused::from(market.ada().publish_work(request).await);
     assert_eq!(refused.why(), (Code::InvalidArgument, "REQUEST_INVALID"));
     for field in [
         "idempotency_key",
@@ -80,37 +80,37 @@ async fn every_wrong_field_is_named_at_once() {
             refused.fields
         );
     }
-    assert!(publisher.database.events().await.is_empty());
+    assert!(market.database.events().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_bid_window_has_five_to_three_hundred_seconds() {
-    let publisher = Publisher::new().await;
+    let market = Publisher::new().await;
     for (window, fits) in [(4, false), (5, true), (300, true), (301, false)] {
         let request = pb::PublishWorkRequest {
             bid_window: Some(seconds(window)),
             ..work()
         };
-        let reply = publisher.ada().publish_work(request).await;
+        let reply = market.ada().publish_work(request).await;
         assert_eq!(reply.is_ok(), fits, "{window}");
     }
 }
 
 #[tokio::test]
 async fn work_that_its_consumer_could_not_pay_is_refused_and_judged_anew_later() {
-    let publisher = Publisher::new().await;
-    publisher.settlement.set_balance(9_999_999);
+    let market = Publisher::new().await;
+    market.settlement.set_balance(9_999_999);
     let request = work();
-    let refused = Refused::from(publisher.ada().publish_work(request.clone()).await);
+    let refused = Refused::from(market.ada().publish_work(request.clone()).await);
     assert_eq!(refused.why(), (Code::FailedPrecondition, "INSUFFICIENT_FUNDS"));
     assert_eq!(refused.metadata["available"], "9.999999 USD");
-    publisher.settlement.set_balance(10_000_000);
-    let published = publisher.publish(request.clone()).await;
+    market.settlement.set_balance(10_000_000);
+    let published = market.publish(request.clone()).await;
     // A reply that is kept is answered without asking again whether the money is there.
-    let asked = publisher.settlement.asked();
-    publisher.settlement.set_balance(0);
-    assert_eq!(publisher.publish(request).await, published);
-    assert_eq!(publisher.settlement.asked(), asked);
+    let asked = market.settlement.asked();
+    market.settlement.set_balance(0);
+    assert_eq!(market.publish(request).await, published);
+    assert_eq!(market.settlement.asked(), asked);
 }
 
 #[tokio::test]
@@ -128,9 +128,9 @@ async fn without_settlement_work_is_refused_as_unavailable() {
 
 #[tokio::test]
 async fn others_learn_nothing_of_a_work() {
-    let mut publisher = Publisher::new().await;
-    let published = publisher.publish(work()).await;
-    let mut bob = publisher.tenant(&principal(&publisher.world));
+    let mut market = Publisher::new().await;
+    let published = market.publish(work()).await;
+    let mut bob = market.tenant(&principal(&market.world));
     let get = |work_id: &str| pb::GetWorkRequest {
         work_id: work_id.to_owned(),
     };
@@ -138,14 +138,14 @@ async fn others_learn_nothing_of_a_work() {
     let absent = Refused::from(bob.get_work(get(NO_WORK)).await);
     assert_eq!(foreign.why(), (Code::NotFound, "WORK_NOT_FOUND"));
     assert_eq!(foreign.why(), absent.why());
-    let own = publisher
+    let own = market
         .ada()
         .get_work(get(&published.work_id))
         .await
         .unwrap()
         .into_inner();
     assert_eq!(own.work, Some(published.clone()));
-    let peer = publisher
+    let peer = market
         .engine
         .get_work(get(&published.work_id))
         .await

@@ -7,28 +7,28 @@ use crate::fixture::{Publisher, next, release, seconds, work};
 
 #[tokio::test]
 async fn watchers_hear_of_the_end_of_bidding_ten_seconds_before_and_when_it_comes() {
-    let mut publisher = Publisher::working().await;
-    let published = publisher.publish(work()).await;
-    let mut watch = publisher.watch(&published.work_id, 0).await;
+    let mut market = Publisher::working().await;
+    let published = market.publish(work()).await;
+    let mut watch = market.watch(&published.work_id, 0).await;
     assert_eq!(next(&mut watch).await.unwrap().kind(), Kind::Published);
-    publisher.world.advance(Duration::from_secs(20));
+    market.world.advance(Duration::from_secs(20));
     let closing = next(&mut watch).await.unwrap();
     assert_eq!(
         (closing.kind(), closing.status()),
         (Kind::Closing, pb::WorkStatus::Open)
     );
-    publisher.world.advance(Duration::from_millis(9_999));
+    market.world.advance(Duration::from_millis(9_999));
     assert_eq!(
-        publisher.get(&published.work_id).await.status(),
+        market.get(&published.work_id).await.status(),
         pb::WorkStatus::Open
     );
-    publisher.world.advance(Duration::from_millis(1));
+    market.world.advance(Duration::from_millis(1));
     let closed = next(&mut watch).await.unwrap();
     assert_eq!(
         (closed.kind(), closed.status()),
         (Kind::Closed, pb::WorkStatus::Evaluating)
     );
-    let told = publisher.ledger.seen("work.bid_window_closed", |_| true).await;
+    let told = market.ledger.seen("work.bid_window_closed", |_| true).await;
     let told = pb::WorkBidWindowClosed::decode(told.payload).unwrap();
     assert_eq!(
         (told.bid_count, told.close_time, told.auto_award),
@@ -38,38 +38,38 @@ async fn watchers_hear_of_the_end_of_bidding_ten_seconds_before_and_when_it_come
 
 #[tokio::test]
 async fn the_stored_end_decides_however_late_the_timer_runs() {
-    let mut publisher = Publisher::working().await;
-    let published = publisher.publish(work()).await;
-    publisher.world.advance(Duration::from_secs(500));
-    let told = publisher.ledger.seen("work.bid_window_closed", |_| true).await;
+    let mut market = Publisher::working().await;
+    let published = market.publish(work()).await;
+    market.world.advance(Duration::from_secs(500));
+    let told = market.ledger.seen("work.bid_window_closed", |_| true).await;
     let told = pb::WorkBidWindowClosed::decode(told.payload).unwrap();
     assert_eq!(told.close_time, published.close_time);
     assert_eq!(
-        publisher.get(&published.work_id).await.status(),
+        market.get(&published.work_id).await.status(),
         pb::WorkStatus::Evaluating
     );
 }
 
 #[tokio::test]
 async fn work_that_nobody_awards_in_an_hour_fails() {
-    let mut publisher = Publisher::working().await;
+    let mut market = Publisher::working().await;
     let request = pb::PublishWorkRequest {
         bid_window: Some(seconds(5)),
         ..work()
     };
-    let published = publisher.publish(request).await;
-    let mut watch = publisher.watch(&published.work_id, 0).await;
+    let published = market.publish(request).await;
+    let mut watch = market.watch(&published.work_id, 0).await;
     for kind in [Kind::Published, Kind::Closing] {
         assert_eq!(next(&mut watch).await.unwrap().kind(), kind);
     }
-    publisher.world.advance(Duration::from_secs(5));
+    market.world.advance(Duration::from_secs(5));
     assert_eq!(next(&mut watch).await.unwrap().kind(), Kind::Closed);
-    publisher.world.advance(Duration::from_secs(3_599));
+    market.world.advance(Duration::from_secs(3_599));
     assert_eq!(
-        publisher.get(&published.work_id).await.status(),
+        market.get(&published.work_id).await.status(),
         pb::WorkStatus::Evaluating
     );
-    publisher.world.advance(Duration::from_secs(1));
+    market.world.advance(Duration::from_secs(1));
     let failed = next(&mut watch).await.unwrap();
     assert_eq!(
         (failed.kind(), failed.reason.as_str()),
@@ -80,20 +80,20 @@ async fn work_that_nobody_awards_in_an_hour_fails() {
 
 #[tokio::test]
 async fn an_award_that_comes_to_nothing_does_not_move_the_deadline() {
-    let mut publisher = Publisher::working().await;
-    let published = publisher.publish(work()).await;
-    let mut watch = publisher.watch(&published.work_id, 0).await;
-    publisher.world.advance(Duration::from_secs(30));
+    let mut market = Publisher::working().await;
+    let published = market.publish(work()).await;
+    let mut watch = market.watch(&published.work_id, 0).await;
+    market.world.advance(Duration::from_secs(30));
     while next(&mut watch).await.unwrap().kind() != Kind::Closed {}
-    let contract = publisher.contract();
-    publisher.reserve(&published, &contract).await.unwrap();
+    let contract = market.contract();
+    market.reserve(&published, &contract).await.unwrap();
     // The deadline passes while the contract has the work, and is met as soon as it gives it back.
-    publisher.world.advance(Duration::from_secs(3_600));
+    market.world.advance(Duration::from_hours(1));
     assert_eq!(
-        publisher.get(&published.work_id).await.status(),
+        market.get(&published.work_id).await.status(),
         pb::WorkStatus::Awarding
     );
-    publisher.release(release(&published.work_id, &contract)).await;
+    market.release(release(&published.work_id, &contract)).await;
     assert_eq!(next(&mut watch).await.unwrap().kind(), Kind::Reopened);
     assert_eq!(next(&mut watch).await.unwrap().reason, "not_awarded");
 }
