@@ -1,0 +1,637 @@
+//! The book of a work: which bids take part, until it is sealed. Its events are numbered together with those of its
+//! bids, so one order holds for all of them.
+
+use std::collections::BTreeMap;
+
+use aex_types::{BidId, ContractId, Currency, Money, ProviderId, TenantId, Timestamp, WorkId};
+
+use super::bid::{Bid, Offer, Status};
+
+/// Live bids of one work.
+pub const MOST_LIVE: u32 = 1000;
+/// Bids of one provider on one work.
+pub const MOST_REVISIONS: u32 = 20;
+
+/// The book of a work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Book {
+    /// The work, and what it asks.
+    pub terms: Terms,
+    /// When it was sealed.
+    pub seal_time: Option<Timestamp>,
+    /// How many bids take part.
+    pub live_bids: u32,
+    /// How many bids were received in all.
+    pub total_bids: u32,
+    /// The version of its last event.
+    pub version: u64,
+    /// When it was made.
+    pub create_time: Timestamp,
+    /// When it last changed.
+    pub update_time: Timestamp,
+}
+
+/// What a book knows of its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// The work.
+    pub work_id: WorkId,
+    /// The tenant that wants it.
+    pub consumer_id: TenantId,
+    /// The consumer belongs to the exchange's own house.
+    pub internal: bool,
+    /// The most that is paid.
+    pub max_price: Money,
+    /// When bidding ends.
+    pub close_time: Timestamp,
+}
+
+/// Who bids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bidder {
+    /// The provider.
+    pub provider_id: ProviderId,
+    /// The tenant that owns it.
+    pub tenant_id: TenantId,
+    /// The tenant belongs to the exchange's own house.
+    pub internal: bool,
+}
+
+/// One thing that happened to a book or to a bid in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// Of which work.
+    pub work_id: WorkId,
+    /// Whose.
+    pub consumer_id: TenantId,
+    /// The bidder that it is about; nobody when it is about the whole book.
+    pub bidder: Option<TenantId>,
+    /// The book's version afterwards.
+    pub version: u64,
+    /// When.
+    pub time: Timestamp,
+    /// What.
+    pub change: Change,
+}
+
+/// What can happen to a book.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(
+    missing_docs,
+    reason = "each is documented at its event in aex/bid_gateway/v1/event.proto"
+)]
+pub enum Change {
+    Opened {
+        terms: Terms,
+    },
+    Submitted {
+        bid_id: BidId,
+        provider_id: ProviderId,
+        offer: Box<Offer>,
+        revision: u32,
+        superseded: Option<BidId>,
+    },
+    Withdrawn {
+        bid_id: BidId,
+        provider_id: ProviderId,
+    },
+    Sealed {
+        live_bids: u32,
+        total_bids: u32,
+    },
+    Ranked {
+        bid_id: BidId,
+    },
+    Disqualified {
+        bid_id: BidId,
+        reason: String,
+    },
+    Awarded {
+        bid_id: BidId,
+        contract_id: ContractId,
+    },
+    Lost {
+        bid_id: BidId,
+        reason: String,
+    },
+}
+
+/// Why something may not happen to a book.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Refusal {
+    #[error("bidding on work {work_id} is over")]
+    Closed { work_id: WorkId },
+    #[error("work {work_id} has {MOST_LIVE} live bids, which is the most")]
+    Full { work_id: WorkId },
+    #[error("provider {provider_id} has bid {MOST_REVISIONS} times on work {work_id}, which is the most")]
+    RevisionLimit {
+        work_id: WorkId,
+        provider_id: ProviderId,
+    },
+    #[error("a tenant does not bid on its own work {work_id}")]
+    OwnWork { work_id: WorkId },
+    #[error("work {work_id} is paid in {currency}")]
+    CurrencyMismatch { work_id: WorkId, currency: Currency },
+    #[error("bid {bid_id} is {status}")]
+    NotLive { bid_id: BidId, status: Status },
+}
+
+/// A work's book begins open and empty.
+pub fn open(terms: Terms, now: Timestamp) -> Event {
+    Event {
+        work_id: terms.work_id,
+        consumer_id: terms.consumer_id,
+        bidder: None,
+        version: 1,
+        time: now,
+        change: Change::Opened { terms },
+    }
+}
+
+/// A bid takes part while the book is open, in the place of the provider's last one if that is live. `last` is the
+/// provider's newest bid on this work.
+pub fn submit(
+    book: &Book,
+    last: Option<&Bid>,
+    id: BidId,
+    bidder: Bidder,
+    offer: Offer,
+    now: Timestamp,
+) -> Result<Vec<Event>, Refusal> {
+    let work_id = book.terms.work_id;
+    let is_house = bidder.internal && book.terms.internal;
+    if bidder.tenant_id == book.terms.consumer_id && !is_house {
+        return Err(Refusal::OwnWork { work_id });
+    }
+    let currency = book.terms.max_price.currency;
+    if offer.price.currency != currency {
+        return Err(Refusal::CurrencyMismatch { work_id, currency });
+    }
+    book.takes_bids(now)?;
+    let provider_id = bidder.provider_id;
+    let revision = last.map_or(0, |last| last.revision).saturating_add(1);
+    if revision > MOST_REVISIONS {
+        return Err(Refusal::RevisionLimit { work_id, provider_id });
+    }
+    let superseded = last.filter(|last| last.status == Status::Received);
+    if superseded.is_none() && book.live_bids >= MOST_LIVE {
+        return Err(Refusal::Full { work_id });
+    }
+    let change = Change::Submitted {
+        bid_id: id,
+        provider_id,
+        offer: Box::new(offer),
+        revision,
+        superseded: superseded.map(|bid| bid.id),
+    };
+    Ok(book.all(vec![(Some(bidder.tenant_id), change)], now))
+}
+
+/// A live bid can be taken back while the book is open.
+pub fn withdraw(book: &Book, bid: &Bid, now: Timestamp) -> Result<Vec<Event>, Refusal> {
+    if bid.status.is_gone() {
+        return Err(Refusal::NotLive {
+            bid_id: bid.id,
+            status: bid.status,
+        });
+    }
+    book.takes_bids(now)?;
+    let change = Change::Withdrawn {
+        bid_id: bid.id,
+        provider_id: bid.provider_id,
+    };
+    Ok(book.all(vec![(Some(bid.provider_tenant_id), change)], now))
+}
+
+/// A book is sealed once.
+pub fn seal(book: &Book, now: Timestamp) -> Vec<Event> {
+    book.all(book.sealing(), now)
+}
+
+/// The evaluation judged the bids: `None` is valid, a text says why not. What it came too late for stays as it is.
+pub fn evaluated<'b>(
+    book: &Book,
+    bids: impl IntoIterator<Item = &'b Bid>,
+    verdicts: &BTreeMap<BidId, Option<String>>,
+    now: Timestamp,
+) -> Vec<Event> {
+    let waiting = bids.into_iter().filter(|bid| bid.status == Status::Received);
+    let changes = waiting.filter_map(|bid| {
+        let change = match verdicts.get(&bid.id)? {
+            None => Change::Ranked { bid_id: bid.id },
+            Some(reason) => Change::Disqualified {
+                bid_id: bid.id,
+                reason: reason.clone(),
+            },
+        };
+        Some((Some(bid.provider_tenant_id), change))
+    });
+    book.all(changes.collect(), now)
+}
+
+/// One bid won; all others that could have did not.
+pub fn awarded<'b>(
+    book: &Book,
+    bids: impl IntoIterator<Item = &'b Bid>,
+    winner: BidId,
+    contract_id: ContractId,
+    now: Timestamp,
+) -> Vec<Event> {
+    let mut changes = book.sealing();
+    for bid in bids.into_iter().filter(|bid| bid.status.is_running()) {
+        let change = if bid.id == winner {
+            Change::Awarded {
+                bid_id: bid.id,
+                contract_id,
+            }
+        } else {
+            lost(bid.id, "awarded_elsewhere")
+        };
+        changes.push((Some(bid.provider_tenant_id), change));
+    }
+    book.all(changes, now)
+}
+
+/// The work is over without an award: its book is sealed and nobody wins.
+pub fn abandon<'b>(
+    book: &Book,
+    bids: impl IntoIterator<Item = &'b Bid>,
+    reason: &str,
+    now: Timestamp,
+) -> Vec<Event> {
+    let mut changes = book.sealing();
+    let running = bids.into_iter().filter(|bid| bid.status.is_running());
+    changes.extend(running.map(|bid| (Some(bid.provider_tenant_id), lost(bid.id, reason))));
+    book.all(changes, now)
+}
+
+fn lost(bid_id: BidId, reason: &str) -> Change {
+    Change::Lost {
+        bid_id,
+        reason: reason.to_owned(),
+    }
+}
+
+impl Book {
+    /// Does it take bids at a moment? The stored end decides, not when somebody looks.
+    pub fn takes_bids(&self, now: Timestamp) -> Result<(), Refusal> {
+        if self.seal_time.is_some() || now >= self.terms.close_time {
+            Err(Refusal::Closed {
+                work_id: self.terms.work_id,
+            })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn sealing(&self) -> Vec<(Option<TenantId>, Change)> {
+        let sealed = Change::Sealed {
+            live_bids: self.live_bids,
+            total_bids: self.total_bids,
+        };
+        match self.seal_time {
+            None => vec![(None, sealed)],
+            Some(_) => Vec::new(),
+        }
+    }
+
+    /// The next events: one version on each, and never earlier than the one before.
+    fn all(&self, changes: Vec<(Option<TenantId>, Change)>, now: Timestamp) -> Vec<Event> {
+        let versions = self.version + 1..;
+        let event = |(version, (bidder, change))| Event {
+            work_id: self.terms.work_id,
+            consumer_id: self.terms.consumer_id,
+            bidder,
+            version,
+            time: now.max(self.update_time),
+            change,
+        };
+        versions.zip(changes).map(event).collect()
+    }
+
+    /// The book after an event, live and in replay. `None` when the event does not follow it.
+    pub fn after(before: Option<Self>, event: &Event) -> Option<Self> {
+        let Some(before) = before else {
+            let Change::Opened { terms } = event.change else {
+                return None;
+            };
+            return (event.version == 1).then_some(Self {
+                terms,
+                seal_time: None,
+                live_bids: 0,
+                total_bids: 0,
+                version: 1,
+                create_time: event.time,
+                update_time: event.time,
+            });
+        };
+        if event.version != before.version + 1 || event.work_id != before.terms.work_id {
+            return None;
+        }
+        let is_open = before.seal_time.is_none();
+        let mut after = Self {
+            version: event.version,
+            update_time: event.time,
+            ..before
+        };
+        match &event.change {
+            Change::Submitted { superseded, .. } if is_open => {
+                after.total_bids = after.total_bids.checked_add(1)?;
+                after.live_bids = after.live_bids.checked_add(u32::from(superseded.is_none()))?;
+            }
+            Change::Withdrawn { .. } if is_open => after.live_bids = after.live_bids.checked_sub(1)?,
+            Change::Sealed { .. } if is_open => after.seal_time = Some(event.time),
+            Change::Ranked { .. }
+            | Change::Disqualified { .. }
+            | Change::Awarded { .. }
+            | Change::Lost { .. } => {}
+            _ => return None,
+        }
+        Some(after)
+    }
+}
+
+impl Event {
+    /// The bids that it changes.
+    pub fn touches(&self) -> impl Iterator<Item = BidId> {
+        let (bid_id, superseded) = match &self.change {
+            Change::Opened { .. } | Change::Sealed { .. } => (None, None),
+            Change::Submitted {
+                bid_id, superseded, ..
+            } => (Some(*bid_id), *superseded),
+            Change::Withdrawn { bid_id, .. }
+            | Change::Ranked { bid_id }
+            | Change::Disqualified { bid_id, .. }
+            | Change::Awarded { bid_id, .. }
+            | Change::Lost { bid_id, .. } => (Some(*bid_id), None),
+        };
+        bid_id.into_iter().chain(superseded)
+    }
+}
+
+impl Bid {
+    /// One of the bids that an event changes, after it, live and in replay. `None` when the event does not follow it.
+    pub fn after(before: Option<Self>, id: BidId, event: &Event) -> Option<Self> {
+        let Some(before) = before else {
+            return Self::begun(id, event);
+        };
+        let status_before = before.status;
+        let mut after = Self {
+            update_time: event.time,
+            ..before
+        };
+        match &event.change {
+            Change::Submitted { superseded, .. }
+                if *superseded == Some(id) && status_before == Status::Received =>
+            {
+                after.status = Status::Superseded;
+            }
+            Change::Withdrawn { .. } if status_before == Status::Received => {
+                after.status = Status::Withdrawn;
+            }
+            Change::Ranked { .. } if status_before == Status::Received => after.status = Status::Ranked,
+            Change::Disqualified { reason, .. } if status_before == Status::Received => {
+                after.status = Status::Disqualified;
+                after.status_reason.clone_from(reason);
+            }
+            Change::Awarded { .. } if status_before.is_running() => after.status = Status::Awarded,
+            Change::Lost { .. } if status_before.is_running() => after.status = Status::Lost,
+            _ => return None,
+        }
+        Some(after)
+    }
+
+    fn begun(id: BidId, event: &Event) -> Option<Self> {
+        let Change::Submitted {
+            bid_id,
+            provider_id,
+            offer,
+            revision,
+            ..
+        } = &event.change
+        else {
+            return None;
+        };
+        (*bid_id == id).then_some(Self {
+            id,
+            work_id: event.work_id,
+            consumer_id: event.consumer_id,
+            provider_id: *provider_id,
+            provider_tenant_id: event.bidder?,
+            offer: (**offer).clone(),
+            status: Status::Received,
+            status_reason: String::new(),
+            revision: *revision,
+            receive_time: event.time,
+            update_time: event.time,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aex_types::Amount;
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const CONSUMER: u128 = 1000;
+
+    fn usd(micros: u64) -> Money {
+        Money {
+            currency: Currency::USD,
+            amount: Amount::from_micros(micros).unwrap(),
+        }
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::EPOCH.saturating_add(Duration::from_secs(seconds))
+    }
+
+    fn terms() -> Terms {
+        Terms {
+            work_id: Uuid::from_u128(1).into(),
+            consumer_id: Uuid::from_u128(CONSUMER).into(),
+            internal: true,
+            max_price: usd(5),
+            close_time: at(100),
+        }
+    }
+
+    fn bidder(number: u8) -> Bidder {
+        Bidder {
+            provider_id: Uuid::from_u128(number.into()).into(),
+            tenant_id: Uuid::from_u128(number.into()).into(),
+            internal: false,
+        }
+    }
+
+    fn offer(micros: u64) -> Offer {
+        Offer {
+            agent_id: None,
+            price: usd(micros),
+            confidence: 0.5,
+            approach: String::new(),
+            estimated_latency: None,
+            sla: None,
+            sample: None,
+            endpoint: "https://agent.example".to_owned(),
+            regions: Vec::new(),
+            expire_time: at(1000),
+        }
+    }
+
+    /// A whole book in memory: what the tables hold, folded the same way.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Shelf {
+        book: Book,
+        bids: BTreeMap<BidId, Bid>,
+    }
+
+    impl Shelf {
+        fn new() -> Self {
+            Self {
+                book: Book::after(None, &open(terms(), at(0))).unwrap(),
+                bids: BTreeMap::new(),
+            }
+        }
+
+        fn fold(&mut self, event: &Event) {
+            self.book = Book::after(Some(self.book.clone()), event).unwrap();
+            for id in event.touches() {
+                let after = Bid::after(self.bids.remove(&id), id, event).unwrap();
+                self.bids.insert(id, after);
+            }
+        }
+
+        fn last(&self, bidder: Bidder) -> Option<&Bid> {
+            let own = self
+                .bids
+                .values()
+                .filter(|bid| bid.provider_id == bidder.provider_id);
+            own.max_by_key(|bid| bid.revision)
+        }
+
+        fn live(&self) -> BTreeMap<ProviderId, Money> {
+            let live = self.bids.values().filter(|bid| !bid.status.is_gone());
+            live.map(|bid| (bid.provider_id, bid.offer.price)).collect()
+        }
+    }
+
+    proptest! {
+        /// The book against the simplest model of it: who has which price in it, until it is sealed or its time is over.
+        #[test]
+        fn a_book_is_what_its_model_says(
+            steps in prop::collection::vec((0..12_u8, 0..5_u8, 1..9_u64, 0..6_u64), 0..120)
+        ) {
+            let mut shelf = Shelf::new();
+            let first = shelf.clone();
+            let mut model: BTreeMap<ProviderId, Money> = BTreeMap::new();
+            let mut revisions: BTreeMap<ProviderId, u32> = BTreeMap::new();
+            let (mut events, mut is_open, mut seconds) = (Vec::new(), true, 0);
+            for (number, (step, who, price, pause)) in (100_u128..).zip(steps) {
+                seconds += pause;
+                let (now, bidder) = (at(seconds), bidder(who));
+                let takes_bids = is_open && seconds < 100;
+                let decided = match step {
+                    0..=6 => {
+                        let id = Uuid::from_u128(number).into();
+                        let decided = submit(&shelf.book, shelf.last(bidder), id, bidder, offer(price), now);
+                        let revision = revisions.entry(bidder.provider_id).or_default();
+                        prop_assert_eq!(decided.is_ok(), takes_bids && *revision < MOST_REVISIONS);
+                        if decided.is_ok() {
+                            *revision += 1;
+                            model.insert(bidder.provider_id, usd(price));
+                        }
+                        decided
+                    }
+                    7 | 8 => match shelf.last(bidder).cloned() {
+                        None => continue,
+                        Some(bid) => {
+                            let decided = withdraw(&shelf.book, &bid, now);
+                            let is_in = model.contains_key(&bidder.provider_id);
+                            prop_assert_eq!(decided.is_ok(), takes_bids && is_in);
+                            if decided.is_ok() {
+                                model.remove(&bidder.provider_id);
+                            }
+                            decided
+                        }
+                    },
+                    9 if seconds > 40 => {
+                        is_open = false;
+                        Ok(seal(&shelf.book, now))
+                    }
+                    10 if !is_open => {
+                        let verdict = |(place, bid): (u8, &Bid)| (bid.id, (place > who).then(String::new));
+                        let verdicts = (0..).zip(shelf.bids.values()).map(verdict).collect();
+                        Ok(evaluated(&shelf.book, shelf.bids.values(), &verdicts, now))
+                    }
+                    11 if !is_open => match shelf.bids.keys().next().copied() {
+                        None => continue,
+                        Some(winner) => {
+                            let contract = Uuid::from_u128(7).into();
+                            Ok(awarded(&shelf.book, shelf.bids.values(), winner, contract, now))
+                        }
+                    },
+                    _ => continue,
+                };
+                for event in decided.unwrap_or_default() {
+                    prop_assert!(event.time >= shelf.book.update_time);
+                    shelf.fold(&event);
+                    events.push(event);
+                }
+                prop_assert_eq!(&shelf.live(), &model);
+                prop_assert_eq!(shelf.book.live_bids as usize, model.len());
+                prop_assert_eq!(shelf.book.total_bids as usize, shelf.bids.len());
+                let won = shelf.bids.values().filter(|bid| bid.status == Status::Awarded);
+                prop_assert!(won.count() <= 1);
+            }
+            let mut replayed = first;
+            events.iter().for_each(|event| replayed.fold(event));
+            prop_assert_eq!(replayed, shelf);
+        }
+    }
+
+    #[test]
+    fn a_tenant_bids_on_its_own_work_only_inside_the_house() {
+        let own = Bidder {
+            tenant_id: Uuid::from_u128(CONSUMER).into(),
+            ..bidder(1)
+        };
+        let mut book = Shelf::new().book;
+        let id = Uuid::from_u128(9).into();
+        let refused = submit(&book, None, id, own, offer(1), at(1));
+        assert!(matches!(refused, Err(Refusal::OwnWork { .. })));
+        let house = Bidder {
+            internal: true,
+            ..own
+        };
+        assert!(submit(&book, None, id, house, offer(1), at(1)).is_ok());
+        book.terms.internal = false;
+        let refused = submit(&book, None, id, house, offer(1), at(1));
+        assert!(matches!(refused, Err(Refusal::OwnWork { .. })));
+    }
+
+    #[test]
+    fn a_full_book_still_takes_what_replaces_a_live_bid() {
+        let mut shelf = Shelf::new();
+        let first = submit(
+            &shelf.book,
+            None,
+            Uuid::from_u128(9).into(),
+            bidder(1),
+            offer(1),
+            at(1),
+        );
+        shelf.fold(&first.unwrap()[0]);
+        shelf.book.live_bids = MOST_LIVE;
+        let id = Uuid::from_u128(10).into();
+        let refused = submit(&shelf.book, None, id, bidder(2), offer(1), at(1));
+        assert!(matches!(refused, Err(Refusal::Full { .. })));
+        assert!(submit(&shelf.book, shelf.last(bidder(1)), id, bidder(1), offer(2), at(1)).is_ok());
+    }
+}

@@ -1,0 +1,93 @@
+//! What bid-gateway asks other services: one function per question.
+
+use aex_error::{Code, wire};
+use aex_kit::Call;
+use aex_proto::aex::{
+    provider_registry::v1::{
+        GetProviderRequest, ProviderStatus, provider_registry_service_client::ProviderRegistryServiceClient,
+    },
+    work_publisher::v1::{
+        GetWorkRequest, WorkStatus, work_publisher_service_client::WorkPublisherServiceClient,
+    },
+};
+use aex_store::Failure;
+use aex_types::{ProviderId, TenantId, WorkId};
+use tonic::Status;
+
+use crate::{App, Error, domain::book::Terms};
+
+/// A work as its publisher has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Work {
+    pub(crate) terms: Terms,
+    pub(crate) is_open: bool,
+}
+
+/// A provider as its registry has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Provider {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) is_active: bool,
+}
+
+impl App {
+    /// What does a work ask, and does it take bids?
+    pub(crate) async fn work(&self, call: &Call, id: WorkId) -> Result<Work, Error> {
+        let request = GetWorkRequest {
+            work_id: id.to_string(),
+        };
+        let answer = WorkPublisherServiceClient::new(self.publisher.on(call))
+            .get_work(request)
+            .await
+            .map_err(|status| match status.code() {
+                Code::NotFound => Error::WorkNotFound(id),
+                _ => away("work-publisher", status),
+            })?;
+        let read = || {
+            let work = answer.into_inner().work?;
+            let terms = Terms {
+                work_id: id,
+                consumer_id: work.consumer_id.parse().ok()?,
+                internal: work.internal,
+                max_price: wire::read_money(work.max_price.as_ref()?)?,
+                close_time: wire::read_time(work.close_time.as_ref()?)?,
+            };
+            let is_open = work.status() == WorkStatus::Open;
+            Some(Work { terms, is_open })
+        };
+        read().ok_or_else(|| unreadable("a work"))
+    }
+
+    /// Whose is a provider, and may it bid?
+    pub(crate) async fn provider(&self, call: &Call, id: ProviderId) -> Result<Provider, Error> {
+        let request = GetProviderRequest {
+            provider_id: id.to_string(),
+        };
+        let answer = ProviderRegistryServiceClient::new(self.registry.on(call))
+            .get_provider(request)
+            .await
+            .map_err(|status| match status.code() {
+                Code::NotFound => Error::ProviderNotFound(id),
+                _ => away("provider-registry", status),
+            })?;
+        let read = || {
+            let provider = answer.into_inner().provider?;
+            Some(Provider {
+                tenant_id: provider.tenant_id.parse().ok()?,
+                is_active: provider.status() == ProviderStatus::Active,
+            })
+        };
+        read().ok_or_else(|| unreadable("a provider"))
+    }
+}
+
+fn away(service: &'static str, status: Status) -> Error {
+    Error::Peer {
+        service,
+        status: Box::new(status),
+    }
+}
+
+fn unreadable(what: &str) -> Error {
+    Failure::corrupt(format!("{what} of another service cannot be read")).into()
+}

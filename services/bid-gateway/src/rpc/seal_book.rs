@@ -1,0 +1,39 @@
+//! Closes a book for good and answers its final bids.
+
+use aex_error::{Check, wire};
+use aex_kit::Call;
+use aex_proto::aex::bid_gateway::v1::{SealBookRequest, SealBookResponse};
+
+use crate::{App, Error, convert, domain::book, store::books};
+
+pub(super) async fn seal_book(
+    app: &App,
+    mut call: Call,
+    request: SealBookRequest,
+) -> Result<SealBookResponse, Error> {
+    let mut check = Check::of(&request);
+    let id = check.parse("work_id", &request.work_id);
+    let id = check.finish(|| id)?;
+    let book = app
+        .store
+        .read(&mut call, async |tx| books::find(tx, id).await)
+        .await?;
+    let terms = match book {
+        Some(book) => book.terms,
+        None => app.work(&call, id).await?.terms,
+    };
+
+    app.store
+        .work(&mut call, async |tx| {
+            let book = books::lock_or_open(tx, terms).await?;
+            let events = book::seal(&book, tx.now());
+            let (book, _) = books::record(tx, book, [], &events, "").await?;
+            let bids = books::final_set(tx, id).await?;
+            Ok(SealBookResponse {
+                bids: bids.into_iter().map(convert::sealed).collect(),
+                seal_time: book.seal_time.map(wire::time),
+                total_bids: book.total_bids,
+            })
+        })
+        .await
+}

@@ -1,0 +1,33 @@
+//! States what work-publisher knows and what it finds broken.
+
+use aex_error::Check;
+use aex_kit::Call;
+use aex_proto::aex::work_publisher::v1::{AuditRequest, AuditResponse};
+use aex_store::Page;
+
+use crate::{App, Error, store};
+
+pub(super) async fn audit(app: &App, mut call: Call, request: AuditRequest) -> Result<AuditResponse, Error> {
+    Check::of(&request).finish(|| Some(()))?;
+    let page = Page::read(i32::MAX, &request.page_token, "audit")?;
+
+    app.store
+        .read(&mut call, async |tx| {
+            let mut standings = store::audit::standings(tx, &page).await?;
+            let next_page_token = page.cut(&mut standings, store::audit::Standing::work_id);
+            let violations = if request.page_token.is_empty() {
+                store::audit::violations(tx).await?
+            } else {
+                Vec::new()
+            };
+            Ok(AuditResponse {
+                facts: standings
+                    .into_iter()
+                    .flat_map(store::audit::Standing::facts)
+                    .collect(),
+                violations,
+                next_page_token,
+            })
+        })
+        .await
+}

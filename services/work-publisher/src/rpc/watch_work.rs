@@ -1,0 +1,80 @@
+//! Streams what happens to a work.
+
+use aex_error::Check;
+use aex_kit::{Call, Watcher};
+use aex_proto::aex::work_publisher::v1::{WatchWorkRequest, WatchWorkResponse};
+use aex_store::{Store, Watched};
+use aex_types::WorkId;
+
+use crate::{App, Error, store::works};
+
+/// One open watch of one work.
+#[derive(Debug)]
+pub(super) struct WorkWatcher {
+    store: Store,
+    work_id: WorkId,
+    told: u64,
+    is_over: bool,
+    _watched: Watched,
+}
+
+pub(super) async fn watch_work(
+    app: &App,
+    mut call: Call,
+    request: WatchWorkRequest,
+) -> Result<(Call, WorkWatcher), Error> {
+    let mut check = Check::of(&request);
+    let id: Option<WorkId> = check.parse("work_id", &request.work_id);
+    let id = check.finish(|| id)?;
+    let consumer = call.principal()?.tenant;
+    app.store
+        .read(&mut call, async |tx| works::find(tx, id).await)
+        .await?
+        .filter(|work| work.consumer_id == consumer)
+        .ok_or(Error::WorkNotFound(id))?;
+    let watcher = WorkWatcher {
+        store: app.store.clone(),
+        work_id: id,
+        told: request.resume_token,
+        is_over: false,
+        _watched: app.store.watched(id.uuid()),
+    };
+    Ok((call, watcher))
+}
+
+impl Watcher for WorkWatcher {
+    type Reply = WatchWorkResponse;
+    type Error = Error;
+
+    async fn round(&mut self, call: &mut Call) -> Result<Vec<WatchWorkResponse>, Error> {
+        let (id, after) = (self.work_id, self.told);
+        let (told, is_over) = self
+            .store
+            .read(call, async move |tx| {
+                let told: Vec<(u64, WatchWorkResponse)> = tx.told(id.uuid(), after).await?;
+                let work = works::find(tx, id).await?;
+                Ok::<_, Error>((told, work.is_none_or(|work| work.status.is_over())))
+            })
+            .await?;
+        // Both were read in one state: when that tells nothing new of work that is over, nothing new will come.
+        self.is_over = is_over && told.is_empty();
+        let told = told.into_iter().map(|(version, mut update)| {
+            update.resume_token = version;
+            update
+        });
+        let told: Vec<_> = told.collect();
+        self.told = told.last().map_or(self.told, |update| update.resume_token);
+        Ok(told)
+    }
+
+    fn heartbeat(&self) -> WatchWorkResponse {
+        WatchWorkResponse {
+            resume_token: self.told,
+            ..Default::default()
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+}

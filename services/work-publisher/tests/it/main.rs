@@ -1,0 +1,24 @@
+//! Work-market, tested on a real PostgreSQL, in process and over mutual TLS.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "what does not hold fails the test"
+)]
+
+mod awards;
+mod cancel_work;
+mod conformance;
+mod fixture;
+mod follows;
+mod ledger;
+mod list_works;
+mod payloads;
+mod publish_work;
+mod replay;
+mod settlement;
+mod timers;
+mod watch_work;
