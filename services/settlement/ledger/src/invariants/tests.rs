@@ -55,6 +55,7 @@ fn books() -> (Books, Vec<Command>, Account) {
         }),
         Command::Settle(Settle {
             contract,
+            currency: Currency::USD,
             gross: micros(80_000),
         }),
         Command::Elapse(Elapse {
