@@ -9,8 +9,8 @@ use sqlx::PgConnection;
 use crate::{Failure, Tx, sql};
 
 /// What identifies a request: who asks, what, under which key, and the request's own hash.
-#[derive(Debug, Clone)]
-pub(crate) struct Claim {
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Claim {
     scope: String,
     method: String,
     key: String,
@@ -20,7 +20,8 @@ pub(crate) struct Claim {
 type Row = (Vec<u8>, Option<Vec<u8>>);
 
 impl Claim {
-    pub(crate) fn of(call: &Call, request: &(impl Message + Keyed)) -> Self {
+    /// The claim of a request.
+    pub fn of(call: &Call, request: &(impl Message + Keyed)) -> Self {
         Self {
             scope: call.scope(),
             method: call.method().to_owned(),
@@ -29,11 +30,17 @@ impl Claim {
         }
     }
 
+    /// Is it the same key of the same caller and method, whatever the request says?
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+
+    fn name(&self) -> (&str, &str, &str) {
+        (&self.scope, &self.method, &self.key)
+    }
+
     /// The first reply, if the request took effect before.
-    pub(crate) async fn reply<A: Message + Default>(
-        &self,
-        sql: &mut PgConnection,
-    ) -> Result<Option<A>, Failure> {
+    pub async fn reply<A: Message + Default>(&self, sql: &mut PgConnection) -> Result<Option<A>, Failure> {
         let row: Option<Row> = sqlx::query_as(sql!(
             "SELECT request_hash, reply FROM idempotency WHERE scope = $1 AND method = $2 AND key = $3"
         ))
@@ -91,6 +98,139 @@ impl Claim {
         .bind(&self.key)
         .bind(kept.encode_to_vec())
         .execute(tx.sql())
+        .await?;
+        Ok(())
+    }
+}
+
+/// What became of one claim of a batch.
+#[derive(Debug)]
+pub enum Taken {
+    /// The key is this transaction's; the reply must be kept, or the claim dropped.
+    Mine,
+    /// The request took effect before, with this reply.
+    Before(Vec<u8>),
+    /// The key was used for another request.
+    Reused,
+}
+
+type NamedRow = (String, String, String, Vec<u8>, Option<Vec<u8>>);
+
+/// The claims of a batch: many requests in one transaction, with one statement each for all of them.
+impl Tx<'_> {
+    /// Claims the keys for this transaction, in one order, before any other lock is taken; answers them in the order in
+    /// which they were given. No two may have the same key.
+    pub async fn take_claims(&mut self, claims: &[&Claim]) -> Result<Vec<Taken>, Failure> {
+        if claims.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sorted = claims.to_vec();
+        sorted.sort_unstable();
+        let now = self.now();
+        let mine: Vec<(String, String, String)> = sqlx::query_as(sql!(
+            "INSERT INTO idempotency (scope, method, key, request_hash, create_time)
+             SELECT *, $5 FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[])
+             ON CONFLICT DO NOTHING RETURNING scope, method, key"
+        ))
+        .bind(
+            sorted
+                .iter()
+                .map(|claim| claim.scope.as_str())
+                .collect::<Vec<_>>(),
+        )
+        .bind(
+            sorted
+                .iter()
+                .map(|claim| claim.method.as_str())
+                .collect::<Vec<_>>(),
+        )
+        .bind(sorted.iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>())
+        .bind(
+            sorted
+                .iter()
+                .map(|claim| claim.hash.as_slice())
+                .collect::<Vec<_>>(),
+        )
+        .bind(chrono::DateTime::from(now))
+        .fetch_all(self.sql())
+        .await?;
+        let is_mine = |claim: &Claim| {
+            mine.iter()
+                .any(|(scope, method, key)| (scope.as_str(), method.as_str(), key.as_str()) == claim.name())
+        };
+        let others: Vec<&Claim> = claims.iter().copied().filter(|claim| !is_mine(claim)).collect();
+        let before = self.rows_of(&others).await?;
+        claims
+            .iter()
+            .map(|claim| {
+                if is_mine(claim) {
+                    return Ok(Taken::Mine);
+                }
+                let row = before
+                    .iter()
+                    .find(|row| (row.0.as_str(), row.1.as_str(), row.2.as_str()) == claim.name());
+                match row {
+                    Some(row) if row.3 != claim.hash => Ok(Taken::Reused),
+                    Some(row) => row
+                        .4
+                        .clone()
+                        .map(Taken::Before)
+                        .ok_or_else(|| Failure::corrupt("a committed request without its reply")),
+                    None => Err(Failure::corrupt("a key that is neither free nor taken")),
+                }
+            })
+            .collect()
+    }
+
+    async fn rows_of(&mut self, claims: &[&Claim]) -> Result<Vec<NamedRow>, Failure> {
+        if claims.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query_as(sql!(
+            "SELECT scope, method, key, request_hash, reply FROM idempotency
+             JOIN UNNEST($1::text[], $2::text[], $3::text[]) AS asked (scope, method, key) USING (scope, method, key)"
+        ))
+        .bind(claims.iter().map(|claim| claim.scope.as_str()).collect::<Vec<_>>())
+        .bind(claims.iter().map(|claim| claim.method.as_str()).collect::<Vec<_>>())
+        .bind(claims.iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>())
+        .fetch_all(self.sql())
+        .await?;
+        Ok(rows)
+    }
+
+    /// Keeps the replies to claimed requests, which must be without secrets.
+    pub async fn keep_claims(&mut self, kept: &[(&Claim, Vec<u8>)]) -> Result<(), Failure> {
+        if kept.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(sql!(
+            "UPDATE idempotency SET reply = kept.reply
+             FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[]) AS kept (scope, method, key, reply)
+             WHERE idempotency.scope = kept.scope AND idempotency.method = kept.method AND idempotency.key = kept.key"
+        ))
+        .bind(kept.iter().map(|(claim, _)| claim.scope.as_str()).collect::<Vec<_>>())
+        .bind(kept.iter().map(|(claim, _)| claim.method.as_str()).collect::<Vec<_>>())
+        .bind(kept.iter().map(|(claim, _)| claim.key.as_str()).collect::<Vec<_>>())
+        .bind(kept.iter().map(|(_, reply)| reply.as_slice()).collect::<Vec<_>>())
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
+    /// Gives back claims of requests that were refused: those are judged anew when they are asked again.
+    pub async fn drop_claims(&mut self, refused: &[&Claim]) -> Result<(), Failure> {
+        if refused.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(sql!(
+            "DELETE FROM idempotency USING UNNEST($1::text[], $2::text[], $3::text[]) AS refused (scope, method, key)
+             WHERE idempotency.scope = refused.scope AND idempotency.method = refused.method
+               AND idempotency.key = refused.key"
+        ))
+        .bind(refused.iter().map(|claim| claim.scope.as_str()).collect::<Vec<_>>())
+        .bind(refused.iter().map(|claim| claim.method.as_str()).collect::<Vec<_>>())
+        .bind(refused.iter().map(|claim| claim.key.as_str()).collect::<Vec<_>>())
+        .execute(self.sql())
         .await?;
         Ok(())
     }

@@ -15,6 +15,7 @@ mod transact;
 mod tx;
 mod watch;
 
+pub use claim::{Claim, Taken};
 pub use failure::Failure;
 pub use feed::Follower;
 pub use inventory;

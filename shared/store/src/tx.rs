@@ -61,6 +61,16 @@ impl Fact {
         self
     }
 
+    /// The request that set it off, where the transaction serves many; absent means the transaction's own call.
+    #[must_use]
+    pub fn asked_by(mut self, request_id: &str, traceparent: Option<&str>) -> Self {
+        request_id.clone_into(&mut self.event.correlation_id);
+        traceparent
+            .unwrap_or_default()
+            .clone_into(&mut self.event.traceparent);
+        self
+    }
+
     /// The event of another service that it follows from.
     #[must_use]
     pub fn caused_by(mut self, event_id: &str) -> Self {
@@ -140,6 +150,40 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
+    /// Does many things at their moments, each once, as [`schedule`](Self::schedule) does one.
+    pub async fn schedule_all(&mut self, jobs: &[(&'static str, Uuid, Timestamp)]) -> Result<(), Failure> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(sql!(
+            "INSERT INTO timer (kind, key, due_time) SELECT * FROM UNNEST($1::text[], $2::uuid[], $3::timestamptz[])
+             ON CONFLICT (kind, key) DO UPDATE SET due_time = EXCLUDED.due_time, leased_until = NULL, attempts = 0"
+        ))
+        .bind(jobs.iter().map(|job| job.0).collect::<Vec<_>>())
+        .bind(jobs.iter().map(|job| job.1).collect::<Vec<_>>())
+        .bind(jobs.iter().map(|job| chrono::DateTime::from(job.2)).collect::<Vec<_>>())
+        .execute(self.sql())
+        .await?;
+        self.woken.timers.extend(jobs.iter().map(|job| job.0));
+        Ok(())
+    }
+
+    /// Takes many jobs back, or marks them done.
+    pub async fn unschedule_all(&mut self, jobs: &[(&'static str, Uuid)]) -> Result<(), Failure> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(sql!(
+            "DELETE FROM timer USING UNNEST($1::text[], $2::uuid[]) AS done (kind, key)
+             WHERE timer.kind = done.kind AND timer.key = done.key"
+        ))
+        .bind(jobs.iter().map(|job| job.0).collect::<Vec<_>>())
+        .bind(jobs.iter().map(|job| job.1).collect::<Vec<_>>())
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
     /// Takes a job back, or marks it done.
     pub async fn unschedule(&mut self, kind: &'static str, key: Uuid) -> Result<(), Failure> {
         sqlx::query(sql!("DELETE FROM timer WHERE kind = $1 AND key = $2"))
@@ -195,10 +239,16 @@ impl<'c> Tx<'c> {
 
     fn stamped(&self, event: Event) -> Event {
         let id: EventId = self.id();
+        let (correlation_id, traceparent) = if event.correlation_id.is_empty() {
+            let traceparent = self.call.traceparent().unwrap_or_default();
+            (self.call.request_id().to_owned(), traceparent.to_owned())
+        } else {
+            (event.correlation_id.clone(), event.traceparent.clone())
+        };
         Event {
             event_id: id.to_string(),
-            correlation_id: self.call.request_id().to_owned(),
-            traceparent: self.call.traceparent().unwrap_or_default().to_owned(),
+            correlation_id,
+            traceparent,
             producer: self.call.service().to_owned(),
             ..event
         }

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use aex_types::{
-    Amount, BasisPoints, ContractId, Currency, JournalId, ProviderId, TenantId, Timestamp, WorkId,
-};
+use aex_types::{Amount, BasisPoints, ContractId, Currency, JournalId, ProviderId, TenantId, Timestamp};
 
 use crate::{Account, Subject, Tier};
 
-/// Who trades with whom, and about what.
+/// Who trades with whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parties {
-    /// The work that the contract is for.
-    pub work: WorkId,
     /// The tenant that pays.
     pub consumer: TenantId,
     /// The provider that does the work.
@@ -96,6 +92,8 @@ impl Award {
 /// `fee = G × rate`, rounded half away from zero at six digits; everything else by subtraction (money page §4.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settlement {
+    /// The currency of all of it.
+    pub currency: Currency,
     /// What the consumer pays, `G`; nothing to the escrow.
     pub gross: Amount,
     /// The platform's share of it.
@@ -116,6 +114,7 @@ impl Settlement {
     pub fn of(award: &Award, gross: Amount, time: Timestamp) -> Option<Self> {
         let fee = gross.share(award.rates.fee);
         Some(Self {
+            currency: award.terms.currency,
             gross,
             fee,
             payout: gross.checked_sub(fee)?,

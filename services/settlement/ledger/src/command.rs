@@ -1,6 +1,6 @@
 //! What the books can be asked to do.
 
-use aex_types::{Amount, ContractId, DepositId, JournalId, Money, TenantId, Timestamp};
+use aex_types::{Amount, ContractId, Currency, DepositId, JournalId, Money, TenantId, Timestamp};
 
 use crate::{Parties, Rail, RailEvent, RejectReason, Terms, Timer};
 
@@ -85,6 +85,8 @@ pub struct PlaceHold {
 pub struct Settle {
     /// Which contract.
     pub contract: ContractId,
+    /// Of which currency; the one of its hold.
+    pub currency: Currency,
     /// What it costs, `G`: the base price today; with bonus and penalty anything from nothing to the escrow.
     pub gross: Amount,
 }

@@ -138,6 +138,17 @@ impl Hold {
         }
     }
 
+    /// Whether something is still to be done with its money.
+    pub const fn is_open(&self) -> bool {
+        match &self.state {
+            State::Held(_) => true,
+            State::Captured(captured) => {
+                captured.residual_released.is_none() || captured.payout_released.is_none()
+            }
+            State::Released(_) => false,
+        }
+    }
+
     /// Which timers run, and when each is due. Computed from the state alone, so that replay restores them.
     pub fn timers(&self) -> impl Iterator<Item = (Timer, Timestamp)> + use<> {
         let pair = match &self.state {

@@ -102,6 +102,12 @@ impl fmt::Display for EntryType {
 /// One line of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatementLine {
+    /// Its place among the lines of the journal, from 0.
+    pub line: u32,
+    /// The kind of account that moved.
+    pub account: AccountCode,
+    /// The place of the line in the tenant's own account, where that is what moved.
+    pub seq: Option<u64>,
     /// Its kind.
     pub entry_type: EntryType,
     /// Credit: for the tenant. Debit: against it.
@@ -117,9 +123,12 @@ pub struct StatementLine {
 /// party.
 #[must_use]
 pub fn statement(subject: &Subject, journal: &Journal, tenant: TenantId) -> Vec<StatementLine> {
-    let lines = journal.lines.iter();
+    let lines = (0_u32..).zip(&journal.lines);
     lines
-        .filter_map(|line| statement_line(subject, journal.kind, line, tenant))
+        .filter_map(|(number, line)| {
+            let read = statement_line(subject, journal.kind, line, tenant)?;
+            Some(StatementLine { line: number, ..read })
+        })
         .collect()
 }
 
@@ -169,6 +178,9 @@ fn statement_line(
     let entry = line.entry.filter(|_| code == AccountCode::Available);
     let balance_after = entry.map(|entry| entry.balance_after);
     Some(StatementLine {
+        line: 0,
+        account: code,
+        seq: entry.map(|entry| entry.seq),
         entry_type,
         direction,
         amount: line.amount,

@@ -35,7 +35,6 @@ fn books() -> (Books, Vec<Command>, Account) {
     };
     let (contract, consumer) = (id(1), id(1));
     let parties = Parties {
-        work: id(1),
         consumer,
         provider: id(1),
         payee: id(2),
@@ -56,6 +55,7 @@ fn books() -> (Books, Vec<Command>, Account) {
         }),
         Command::Settle(Settle {
             contract,
+            currency: Currency::USD,
             gross: micros(80_000),
         }),
         Command::Elapse(Elapse {

@@ -10,16 +10,24 @@ use crate::{
 
 /// D ESCROW `G`; C PENDING `payout(G)`, C FEE_REVENUE `fee(G)`. The residual stays until its window closes.
 pub(super) fn settle(books: &Books, command: &Settle, now: Timestamp) -> Result<Verdict, Refusal> {
-    let Settle { contract, gross } = *command;
+    let Settle {
+        contract,
+        currency,
+        gross,
+    } = *command;
+    let other_terms = || Refusal::OtherTerms {
+        key: BusinessKey::Settle(contract),
+    };
     let hold = books.hold(contract)?.ok_or(Refusal::HoldNotFound { contract })?;
+    if hold.award().is_some_and(|award| award.terms.currency != currency) {
+        return Err(other_terms());
+    }
     match &hold.state {
         State::Released(_) => Err(Refusal::HoldReleased { contract }),
         State::Captured(captured) if captured.settlement.gross == gross => {
             Ok(Verdict::Already(captured.settled.journal))
         }
-        State::Captured(_) => Err(Refusal::OtherTerms {
-            key: BusinessKey::Settle(contract),
-        }),
+        State::Captured(_) => Err(other_terms()),
         State::Held(Held {
             release_not_before: Some(not_before),
             ..
@@ -32,8 +40,12 @@ pub(super) fn settle(books: &Books, command: &Settle, now: Timestamp) -> Result<
 }
 
 fn capture(command: &Settle, reserved: &Held, now: Timestamp) -> Result<Verdict, Refusal> {
-    let Settle { contract, gross } = *command;
-    let (award, currency) = (&reserved.award, reserved.award.terms.currency);
+    let Settle {
+        contract,
+        currency,
+        gross,
+    } = *command;
+    let award = &reserved.award;
     let escrow = award.terms.escrow;
     let settlement = Settlement::of(award, gross, now).ok_or(Refusal::GrossAboveEscrow {
         contract,

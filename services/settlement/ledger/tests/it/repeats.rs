@@ -172,10 +172,6 @@ fn an_award_on_other_terms_is_refused() {
             ..parties()
         },
         Parties {
-            work: id(2),
-            ..parties()
-        },
-        Parties {
             provider: id(2),
             ..parties()
         },

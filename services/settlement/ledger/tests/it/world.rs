@@ -60,7 +60,6 @@ pub(crate) fn policy() -> Policy {
 /// Tenant 1 buys from tenant 2.
 pub(crate) fn parties() -> Parties {
     Parties {
-        work: id(1),
         consumer: tenant(1),
         provider: id(1),
         payee: tenant(2),
@@ -98,6 +97,7 @@ pub(crate) fn place_on(number: u64, terms: Terms) -> Command {
 pub(crate) fn settle(number: u64, gross: u64) -> Command {
     Command::Settle(Settle {
         contract: contract(number),
+        currency: terms().currency,
         gross: micros(gross),
     })
 }

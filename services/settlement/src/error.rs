@@ -1,0 +1,131 @@
+//! Everything that settlement says no with.
+
+use std::sync::Arc;
+
+use aex_error::{Code, Denied, Explain, Fault, Invalid, fault};
+use aex_proto::aex::{common::v1::ErrorReason as Common, settlement::v1::ErrorReason as R};
+use aex_settlement_ledger::{BusinessKey, Refusal};
+use aex_store::Failure;
+use aex_types::{ContractId, Currency, DepositId, TenantId};
+use tonic::Status;
+
+/// Everything that settlement says no with.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Error {
+    #[error("there is no deposit {0}")]
+    DepositNotFound(DepositId),
+    #[error("contract {0} has no hold")]
+    HoldNotFound(ContractId),
+    #[error("there is no rail {0} here")]
+    RailUnknown(String),
+    #[error("{0} is not traded here")]
+    CurrencyUnsupported(Currency),
+    #[error("tenant {0} is not active")]
+    TenantNotActive(TenantId),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Store(#[from] Failure),
+    /// What went wrong with the transaction of many.
+    #[error("{0}")]
+    Batch(Arc<Self>),
+    #[error("identity does not answer: {}", .0.message())]
+    Peer(Status),
+}
+
+impl Explain for Error {
+    fn explain(&self) -> Fault {
+        match self {
+            Self::DepositNotFound(id) => fault(Code::NotFound, R::DepositNotFound).with("deposit_id", id),
+            Self::HoldNotFound(id) => fault(Code::NotFound, R::HoldNotFound).with("contract_id", id),
+            Self::RailUnknown(rail) => fault(Code::InvalidArgument, R::RailUnknown).with("rail", rail),
+            Self::CurrencyUnsupported(currency) => {
+                fault(Code::InvalidArgument, R::CurrencyUnsupported).with("currency_code", currency)
+            }
+            Self::TenantNotActive(id) => {
+                fault(Code::FailedPrecondition, R::TenantNotActive).with("tenant_id", id)
+            }
+            Self::Refused(refusal) => explain_refusal(refusal),
+            Self::Invalid(invalid) => invalid.explain(),
+            Self::Denied(denied) => denied.explain(),
+            Self::Store(failure) => failure.explain(),
+            Self::Batch(error) => error.explain(),
+            Self::Peer(status) => explain_peer(status),
+        }
+    }
+}
+
+fn explain_peer(status: &Status) -> Fault {
+    match status.code() {
+        Code::DeadlineExceeded => fault(Code::DeadlineExceeded, Common::DeadlineExceeded),
+        Code::Unavailable => {
+            fault(Code::Unavailable, Common::DependencyUnavailable).with("dependency", "identity")
+        }
+        _ => fault(Code::Internal, Common::Internal),
+    }
+}
+
+fn explain_refusal(refusal: &Refusal) -> Fault {
+    use Refusal as Why;
+    let invalid = |field: &str| Invalid::field(field, refusal.to_string()).explain();
+    match refusal {
+        Why::CurrencyNotSupported { currency } => {
+            fault(Code::InvalidArgument, R::CurrencyUnsupported).with("currency_code", currency)
+        }
+        Why::DepositOutOfRange { .. } | Why::EscrowTooSmall { .. } => invalid("amount"),
+        Why::WindowOutOfRange { .. } => invalid("dispute_window"),
+        Why::GrossAboveEscrow { .. } => invalid("price"),
+        Why::SameTenant { .. } => invalid("provider_tenant_id"),
+        Why::DepositNotFound { deposit } => {
+            fault(Code::NotFound, R::DepositNotFound).with("deposit_id", deposit)
+        }
+        Why::DepositDecided { deposit, state } => fault(Code::FailedPrecondition, R::DepositNotPending)
+            .with("deposit_id", deposit)
+            .with("status", state),
+        Why::OtherTerms {
+            key: BusinessKey::Deposit(event),
+        } => fault(Code::FailedPrecondition, R::DepositNotPending).with("rail_event", event),
+        Why::PaymentTaken { payment, deposit } => fault(Code::AlreadyExists, R::RailEventReused)
+            .with("payment", payment)
+            .with("deposit_id", deposit),
+        Why::HoldNotFound { contract } => {
+            fault(Code::NotFound, R::HoldNotFound).with("contract_id", contract)
+        }
+        Why::HoldReleased { contract } => {
+            fault(Code::FailedPrecondition, R::HoldReleased).with("contract_id", contract)
+        }
+        Why::HoldReleasing { contract, not_before } => fault(Code::FailedPrecondition, R::HoldReleased)
+            .with("contract_id", contract)
+            .with("not_before", not_before),
+        Why::HoldCaptured { contract } => {
+            fault(Code::FailedPrecondition, R::HoldCaptured).with("contract_id", contract)
+        }
+        Why::OtherTerms { key } => {
+            fault(Code::FailedPrecondition, R::HoldTermsChanged).with("business_key", key)
+        }
+        Why::DebtOutstanding { tenant, owed } => fault(Code::FailedPrecondition, R::ReceivableOpen)
+            .with("tenant_id", tenant)
+            .with("owed", owed),
+        Why::InsufficientFunds {
+            tenant,
+            available,
+            needed,
+        } => fault(Code::FailedPrecondition, R::InsufficientFunds)
+            .with("tenant_id", tenant)
+            .with("available", available)
+            .with("needed", needed),
+        // The callers of the ledger in this service make these impossible, or they are alarms.
+        Why::DepositDiffers { .. }
+        | Why::RailDiffers { .. }
+        | Why::MoneyDiffers { .. }
+        | Why::NotDue { .. }
+        | Why::NothingDue { .. }
+        | Why::NotLoaded(_)
+        | Why::Unsound(_) => fault(Code::Internal, Common::Internal),
+    }
+}

@@ -1,0 +1,198 @@
+//! The totals of accounts. Cash, fee revenue and rail cost have no row: nobody locks them, and their balance is the sum
+//! of their lines.
+
+use std::collections::BTreeSet;
+
+use aex_settlement_ledger::{Account, AccountCode, Balance, Delta, Owner, Total};
+use aex_store::{Failure, Tx, sql};
+use aex_types::{Amount, Currency, TenantId};
+use rust_decimal::Decimal;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+type Row = (i32, Uuid, String, Decimal, Decimal, i64);
+
+/// Locks accounts in one order and answers the balances of those that there are.
+pub(crate) async fn lock(
+    sql: &mut PgConnection,
+    accounts: &BTreeSet<Account>,
+) -> Result<Vec<(Account, Balance)>, Failure> {
+    if accounts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = sqlx::query_as(sql!(
+        "SELECT code, owner, currency, debit_total, credit_total, lines FROM account
+         JOIN UNNEST($1::integer[], $2::uuid[], $3::text[]) AS asked (code, owner, currency)
+             USING (code, owner, currency)
+         ORDER BY code, owner, currency FOR UPDATE OF account"
+    ))
+    .bind(accounts.iter().map(code).collect::<Vec<_>>())
+    .bind(accounts.iter().filter_map(owner).collect::<Vec<_>>())
+    .bind(
+        accounts
+            .iter()
+            .map(|account| account.currency().to_string())
+            .collect::<Vec<_>>(),
+    )
+    .fetch_all(sql)
+    .await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Adds one delta to each account.
+pub(crate) async fn add(sql: &mut PgConnection, deltas: &[Delta]) -> Result<(), Failure> {
+    if deltas.is_empty() {
+        return Ok(());
+    }
+    let accounts = || deltas.iter().map(|delta| &delta.account);
+    let moved = || deltas.iter().map(|delta| &delta.moved);
+    sqlx::query(sql!(
+        "INSERT INTO account (code, owner, currency, debit_total, credit_total, lines)
+         SELECT * FROM UNNEST($1::integer[], $2::uuid[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[])
+         ON CONFLICT (code, owner, currency) DO UPDATE SET
+             debit_total = account.debit_total + EXCLUDED.debit_total,
+             credit_total = account.credit_total + EXCLUDED.credit_total,
+             lines = account.lines + EXCLUDED.lines"
+    ))
+    .bind(accounts().map(code).collect::<Vec<_>>())
+    .bind(accounts().filter_map(owner).collect::<Vec<_>>())
+    .bind(accounts().map(|account| account.currency().to_string()).collect::<Vec<_>>())
+    .bind(moved().map(|moved| moved.debit_total.decimal()).collect::<Vec<_>>())
+    .bind(moved().map(|moved| moved.credit_total.decimal()).collect::<Vec<_>>())
+    .bind(moved().map(|moved| i64::try_from(moved.lines).unwrap_or(i64::MAX)).collect::<Vec<_>>())
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+/// What a tenant has of one currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Purse {
+    pub(crate) currency: Currency,
+    pub(crate) available: Amount,
+    pub(crate) escrow: Amount,
+    pub(crate) pending: Amount,
+    pub(crate) receivable: Amount,
+}
+
+type PurseRow = (String, Decimal, Decimal, Decimal, Decimal);
+
+/// What a tenant has: its own accounts, and those of its contracts whose money is not distributed yet.
+pub(crate) async fn purses(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    currency: Option<Currency>,
+) -> Result<Vec<Purse>, Failure> {
+    let rows: Vec<PurseRow> = sqlx::query_as(sql!(
+        "SELECT currency, COALESCE(SUM(available), 0), COALESCE(SUM(escrow), 0), COALESCE(SUM(pending), 0),
+                COALESCE(SUM(receivable), 0)
+         FROM (SELECT currency, CASE code WHEN 2000 THEN credit_total - debit_total END AS available,
+                      0 AS escrow, 0 AS pending, CASE code WHEN 1100 THEN debit_total - credit_total END AS receivable
+               FROM account WHERE owner = $1 AND code IN (1100, 2000)
+               UNION ALL
+               SELECT account.currency, 0, credit_total - debit_total, 0, 0
+               FROM hold JOIN account ON code = 2100 AND owner = contract_id
+               WHERE consumer_id = $1 AND is_open
+               UNION ALL
+               SELECT account.currency, 0, 0, credit_total - debit_total, 0
+               FROM hold JOIN account ON code = 2200 AND owner = contract_id
+               WHERE payee_id = $1 AND is_open) AS purse
+         WHERE $2::text IS NULL OR currency = $2
+         GROUP BY currency ORDER BY currency"
+    ))
+    .bind(tenant.uuid())
+    .bind(currency.map(|currency| currency.to_string()))
+    .fetch_all(tx.sql())
+    .await?;
+    let broken = || Failure::corrupt(format!("the balance of {tenant}"));
+    let amount = |number| Amount::try_from(number).map_err(|_| broken());
+    rows.into_iter()
+        .map(|(currency, available, escrow, pending, receivable)| {
+            Ok(Purse {
+                currency: currency.parse().map_err(|_| broken())?,
+                available: amount(available)?,
+                escrow: amount(escrow)?,
+                pending: amount(pending)?,
+                receivable: amount(receivable)?,
+            })
+        })
+        .collect()
+}
+
+/// The totals of one kind of account in one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sum {
+    pub(crate) code: AccountCode,
+    pub(crate) currency: String,
+    pub(crate) debits: Total,
+    pub(crate) credits: Total,
+}
+
+/// The trial balance: totals of accounts, and sums of the lines of those without a row.
+pub(crate) async fn sums(tx: &mut Tx<'_>, currency: Option<Currency>) -> Result<Vec<Sum>, Failure> {
+    let rows: Vec<(i32, String, Decimal, Decimal)> = sqlx::query_as(sql!(
+        "SELECT code, currency, SUM(debits), SUM(credits)
+         FROM (SELECT code, currency, SUM(debit_total) AS debits, SUM(credit_total) AS credits
+               FROM account GROUP BY code, currency
+               UNION ALL
+               SELECT code, currency, COALESCE(SUM(amount) FILTER (WHERE side = 'D'), 0),
+                      COALESCE(SUM(amount) FILTER (WHERE side = 'C'), 0)
+               FROM journal_line WHERE seq IS NULL GROUP BY code, currency) AS part
+         WHERE $1::text IS NULL OR currency = $1
+         GROUP BY code, currency ORDER BY code, currency"
+    ))
+    .bind(currency.map(|currency| currency.to_string()))
+    .fetch_all(tx.sql())
+    .await?;
+    rows.into_iter()
+        .map(|(code, currency, debits, credits)| {
+            let broken = || Failure::corrupt(format!("the accounts {code} in {currency}"));
+            Ok(Sum {
+                code: u16::try_from(code)
+                    .ok()
+                    .and_then(|code| code.try_into().ok())
+                    .ok_or_else(broken)?,
+                debits: Total::try_from(debits).map_err(|_| broken())?,
+                credits: Total::try_from(credits).map_err(|_| broken())?,
+                currency,
+            })
+        })
+        .collect()
+}
+
+pub(super) fn code(account: &Account) -> i32 {
+    i32::from(account.code().number())
+}
+
+/// The owner of an account that has a row.
+pub(super) fn owner(account: &Account) -> Option<Uuid> {
+    match account.owner() {
+        Owner::Tenant(tenant) => Some(tenant.uuid()),
+        Owner::Contract(contract) => Some(contract.uuid()),
+        Owner::Platform => Some(Uuid::nil()),
+        Owner::Rail(_) => None,
+    }
+}
+
+fn read((code, owner, currency, debits, credits, lines): Row) -> Result<(Account, Balance), Failure> {
+    let broken = || Failure::corrupt(format!("account {code} of {owner}"));
+    let code: AccountCode = u16::try_from(code)
+        .ok()
+        .and_then(|code| code.try_into().ok())
+        .ok_or_else(broken)?;
+    let currency: Currency = currency.parse().map_err(|_| broken())?;
+    let account = [
+        Owner::Tenant(owner.into()),
+        Owner::Contract(owner.into()),
+        Owner::Platform,
+    ]
+    .into_iter()
+    .find_map(|owner| Account::new(code, owner, currency))
+    .ok_or_else(broken)?;
+    let balance = Balance {
+        debit_total: Total::try_from(debits).map_err(|_| broken())?,
+        credit_total: Total::try_from(credits).map_err(|_| broken())?,
+        lines: u64::try_from(lines).map_err(|_| broken())?,
+    };
+    Ok((account, balance))
+}
