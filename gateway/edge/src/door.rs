@@ -29,7 +29,7 @@ use crate::{Config, OpenError, front::Front, headers::MAX_METADATA};
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// A connection that has not asked anything by then is closed: it holds a place.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 const HEADERS: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 /// Small windows: a client that does not read must not make the edge hold much for it.

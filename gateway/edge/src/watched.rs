@@ -72,16 +72,12 @@ impl http_body::Body for Limited {
             // Clients of gRPC send no trailers; whoever does may not reach a service with them.
             return Poll::Ready(None);
         };
-        match self.left.checked_sub(data.len()) {
-            Some(left) => {
-                self.left = left;
-                Poll::Ready(Some(Ok(frame)))
-            }
-            None => {
-                self.overrun.0.store(true, Ordering::Relaxed);
-                Poll::Ready(Some(Err(status(&Refusal::TooLarge(self.limit)))))
-            }
+        if let Some(left) = self.left.checked_sub(data.len()) {
+            self.left = left;
+            return Poll::Ready(Some(Ok(frame)));
         }
+        self.overrun.0.store(true, Ordering::Relaxed);
+        Poll::Ready(Some(Err(status(&Refusal::TooLarge(self.limit)))))
     }
 
     fn is_end_stream(&self) -> bool {

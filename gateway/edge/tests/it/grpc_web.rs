@@ -9,14 +9,14 @@ use crate::{
     http_client::{Connection, Frames, framed},
 };
 
-fn binary<'a>(bearer: &'a str) -> [(&'a str, &'a str); 2] {
+fn binary(bearer: &str) -> [(&str, &str); 2] {
     [
         ("content-type", "application/grpc-web+proto"),
         ("authorization", bearer),
     ]
 }
 
-fn text<'a>(bearer: &'a str) -> [(&'a str, &'a str); 3] {
+fn text(bearer: &str) -> [(&str, &str); 3] {
     [
         ("content-type", "application/grpc-web-text"),
         ("accept", "application/grpc-web-text"),

@@ -2,7 +2,9 @@
 
 #![expect(
     clippy::disallowed_methods,
+    clippy::format_push_string,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "what does not hold fails the test"
