@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -104,11 +105,8 @@ async fn collect(operator: &Caller) -> Result<Facts, Refusal> {
             loop {
                 let page = operator.unary(&method, json!({"page_token": token})).await?;
                 facts.take(service.name, &page);
-                token = page
-                    .get("next_page_token")
-                    .and_then(Value::as_str)
-                    .unwrap_or_default()
-                    .to_owned();
+                let next = page.get("next_page_token").and_then(Value::as_str);
+                next.unwrap_or_default().clone_into(&mut token);
                 if token.is_empty() {
                     break;
                 }
@@ -159,10 +157,11 @@ fn report(facts: &Facts, acked: &[(String, String)], options: &Fsck) -> Result<b
     );
     for (title, findings) in [("in flight", &young), ("broken", &broken)] {
         for finding in findings {
-            text.push_str(&format!(
-                "{title}  {}  {}  {}\n",
+            let _ = writeln!(
+                text,
+                "{title}  {}  {}  {}",
                 finding.invariant, finding.subject, finding.detail
-            ));
+            );
         }
     }
     text.push_str(match broken.len() {

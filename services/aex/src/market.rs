@@ -241,16 +241,20 @@ pub(crate) enum Trust {
 
 /// One question to the exchange.
 pub(crate) struct Ask {
-    method: &'static str,
-    body: Value,
-    columns: &'static [&'static str],
-    kind: Kind,
+    pub(crate) method: &'static str,
+    pub(crate) body: Value,
+    pub(crate) columns: &'static [&'static str],
+    pub(crate) kind: Kind,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+/// What a command does to the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing.
     Query,
+    /// Changes something, under an idempotency key.
     Change,
+    /// Stays and listens.
     Watch,
 }
 
@@ -406,6 +410,12 @@ impl Door {
     }
 }
 
+fn add(body: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert(name.to_owned(), value.into());
+    }
+}
+
 fn file(path: Option<&PathBuf>) -> Result<Option<String>, Problem> {
     path.map(|path| {
         fs::read(path)
@@ -433,11 +443,11 @@ impl Work {
                     "auto_award": auto_award,
                 });
                 if let Some(seconds) = window {
-                    body["bid_window"] = format!("{seconds}s").into();
+                    add(&mut body, "bid_window", format!("{seconds}s"));
                 }
                 if let Some(bytes) = file(payload.as_ref())? {
-                    body["payload"] = bytes.into();
-                    body["payload_content_type"] = payload_type.clone().into();
+                    add(&mut body, "payload", bytes);
+                    add(&mut body, "payload_content_type", payload_type.clone());
                 }
                 ask(
                     Change,
@@ -550,8 +560,8 @@ impl Contract {
             } => {
                 let mut body = json!({"contract_id": contract_id, "success": !failed, "summary": summary});
                 if let Some(bytes) = file(result.as_ref())? {
-                    body["result"] = bytes.into();
-                    body["result_content_type"] = result_type.clone().into();
+                    add(&mut body, "result", bytes);
+                    add(&mut body, "result_content_type", result_type.clone());
                 }
                 ask(
                     Change,
@@ -701,142 +711,4 @@ pub(crate) fn deposit(price: &Price, rail: &str) -> Ask {
         "aex.settlement.v1.SettlementService/RequestDeposit",
         json!({"amount": price.json(), "rail": rail}),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use aex_proto::{POOL, prost_reflect::DynamicMessage};
-
-    use super::*;
-
-    fn price() -> Price {
-        Price {
-            amount: "5.25".to_owned(),
-            currency: "USD".to_owned(),
-        }
-    }
-
-    #[test]
-    fn every_command_is_a_request_of_the_contracts() {
-        let id = || "x_1".to_owned();
-        let asks = [
-            Work::Publish {
-                category: id(),
-                description: id(),
-                price: price(),
-                window: Some(30),
-                auto_award: true,
-                payload: Some("Cargo.toml".into()),
-                payload_type: id(),
-            }
-            .ask()
-            .unwrap(),
-            Work::Get { work_id: id() }.ask().unwrap(),
-            Work::List.ask().unwrap(),
-            Work::Cancel { work_id: id() }.ask().unwrap(),
-            Work::Watch { work_id: id() }.ask().unwrap(),
-            Bid::Submit {
-                work_id: id(),
-                price: price(),
-                confidence: 0.5,
-                approach: id(),
-                endpoint: id(),
-                provider: id(),
-                valid_for: 60,
-            }
-            .ask(),
-            Bid::List { work: id() }.ask(),
-            Bid::Withdraw { bid_id: id() }.ask(),
-            Contract::Award {
-                work_id: id(),
-                bid_id: id(),
-            }
-            .ask()
-            .unwrap(),
-            Contract::Start { contract_id: id() }.ask().unwrap(),
-            Contract::Complete {
-                contract_id: id(),
-                failed: false,
-                summary: id(),
-                result: Some("Cargo.toml".into()),
-                result_type: id(),
-            }
-            .ask()
-            .unwrap(),
-            Contract::Accept { contract_id: id() }.ask().unwrap(),
-            Contract::Reject {
-                contract_id: id(),
-                reason: id(),
-            }
-            .ask()
-            .unwrap(),
-            Contract::Fail {
-                contract_id: id(),
-                reason: id(),
-            }
-            .ask()
-            .unwrap(),
-            Contract::Get { contract_id: id() }.ask().unwrap(),
-            Contract::List.ask().unwrap(),
-            Contract::Watch {
-                contract_id: Some(id()),
-            }
-            .ask()
-            .unwrap(),
-            Contract::Watch { contract_id: None }.ask().unwrap(),
-            Provider::Register {
-                name: id(),
-                endpoint: id(),
-                capabilities: vec![id()],
-            }
-            .ask(),
-            Provider::Get { provider_id: id() }.ask(),
-            Provider::List.ask(),
-            Provider::Search { category: id() }.ask(),
-            Provider::Subscribe {
-                provider_id: id(),
-                categories: vec![id()],
-            }
-            .ask(),
-            Provider::Watch { provider_id: id() }.ask(),
-            Events::Tail { after: 1 }.ask(),
-            Events::List { about: Some(id()) }.ask(),
-            Trust::Get { provider_id: id() }.ask(),
-            Trust::Explain { provider_id: id() }.ask(),
-            balance("USD"),
-            deposit(&price(), "test"),
-        ];
-        for mut ask in asks {
-            if ask.kind == Kind::Change {
-                ask.body["idempotency_key"] = "0123456789abcdef".into();
-            }
-            let (service, method) = ask.method.split_once('/').unwrap();
-            let service = POOL.get_service_by_name(service).unwrap();
-            let method = service.methods().find(|found| found.name() == method).unwrap();
-            assert_eq!(
-                method.is_server_streaming(),
-                ask.kind == Kind::Watch,
-                "{}",
-                ask.method
-            );
-            DynamicMessage::deserialize(method.input(), ask.body)
-                .unwrap_or_else(|error| panic!("{}: {error}", ask.method));
-            let rows = method
-                .output()
-                .fields()
-                .find(|field| field.is_list())
-                .and_then(|field| field.kind().as_message().cloned());
-            for column in ask.columns {
-                let is_event = ask.method.ends_with("ListEvents");
-                let row = rows.clone().unwrap();
-                let event = POOL.get_message_by_name("aex.common.v1.Event").unwrap();
-                assert!(
-                    row.get_field_by_name(column).is_some()
-                        || (is_event && event.get_field_by_name(column).is_some()),
-                    "{} has no {column}",
-                    ask.method
-                );
-            }
-        }
-    }
 }

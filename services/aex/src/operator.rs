@@ -7,13 +7,25 @@ use std::{
     task::{Context, Poll},
 };
 
-use aex_error::{Denied, status};
+use aex_error::{Code, Denied, Explain, Fault, fault, status};
 use aex_kit::{Guard, Peer};
+use aex_proto::aex::common::v1::ErrorReason;
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{Request, Response};
-use tonic::{Code, Status, body::Body};
+use tonic::body::Body;
 
 use crate::services::Opened;
+
+/// A call to a service that this exchange does not host.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no such method here")]
+struct NotHosted;
+
+impl Explain for NotHosted {
+    fn explain(&self) -> Fault {
+        fault(Code::Unimplemented, ErrorReason::MethodUnknown)
+    }
+}
 
 /// Hands each call to the guard of the service that owns it. Only operators are let in.
 #[derive(Clone)]
@@ -49,12 +61,9 @@ impl tower::Service<Request<Body>> for Switch {
             return std::future::ready(Ok(refused)).boxed();
         }
         let contract = request.uri().path().split('/').nth(1).unwrap_or_default();
-        match self.0.get(contract) {
-            Some(guard) => tower::Service::call(&mut guard.clone(), request),
-            None => {
-                let unknown = Status::new(Code::Unimplemented, "this exchange does not host that service");
-                std::future::ready(Ok(unknown.into_http())).boxed()
-            }
+        if let Some(guard) = self.0.get(contract) {
+            return tower::Service::call(&mut guard.clone(), request);
         }
+        std::future::ready(Ok(status(&NotHosted).into_http())).boxed()
     }
 }
