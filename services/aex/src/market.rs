@@ -690,7 +690,7 @@ impl Trust {
                 "aex.trust_broker.v1.TrustBrokerService/ExplainTrust",
                 json!({"provider_id": provider_id}),
             )
-            .rows(&["name", "value", "weight", "contribution"]),
+            .rows(&["name", "value", "formula"]),
         }
     }
 }

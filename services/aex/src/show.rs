@@ -30,22 +30,40 @@ pub(crate) fn answer(value: &Value, columns: &[&str]) -> Result<(), Problem> {
     let Value::Object(fields) = value else {
         return pretty(value);
     };
-    if let Some(rows) = fields.values().find_map(Value::as_array) {
-        out(&table(rows, columns))?;
-        let more = fields.get("next_page_token").and_then(Value::as_str);
-        if let Some(token) = more.filter(|token| !token.is_empty()) {
-            out(&format!("more with --page-token {token}\n"))?;
-        }
-        return Ok(());
+    let is_list = fields.values().any(Value::is_array);
+    if !is_list {
+        let resource = fields.values().find(|value| value.is_object());
+        return out(&listed(resource.filter(|_| fields.len() == 1).unwrap_or(value)));
     }
-    let resource = fields.values().find(|value| value.is_object());
-    out(&listed(resource.filter(|_| fields.len() == 1).unwrap_or(value)))
+    for (name, field) in fields {
+        match (field, field.as_str()) {
+            (Value::Array(rows), _) => out(&table(rows, columns))?,
+            (_, Some("")) => {}
+            (_, Some(token)) if name == "next_page_token" => {
+                out(&format!("more with --page-token {token}\n"))?;
+            }
+            _ => out(&format!("{}\n", listed(field)))?,
+        }
+    }
+    Ok(())
 }
 
 fn table(rows: &[Value], columns: &[&str]) -> String {
-    if rows.is_empty() {
+    let Some(first) = rows.first() else {
         return "nothing to list\n".to_owned();
-    }
+    };
+    // Rows of another kind, beside those that the columns were chosen for, show all their fields.
+    let own: Vec<&str>;
+    let columns = if columns.iter().any(|column| first.get(column).is_some()) {
+        columns
+    } else {
+        own = first
+            .as_object()
+            .into_iter()
+            .flat_map(|row| row.keys().map(String::as_str))
+            .collect();
+        &own
+    };
     let mut lines = vec![columns.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>()];
     lines.extend(rows.iter().map(|row| {
         columns
