@@ -1,17 +1,20 @@
 //! The port: accepts connections, shakes hands when certificates are configured, speaks HTTP/1.1 and HTTP/2.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
 use aex_kit::Runtime;
-use http::Request;
+use futures::{FutureExt as _, future::BoxFuture};
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -24,12 +27,16 @@ use tokio::{
     sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
+use tonic::body::Body;
 
 use crate::{Config, OpenError, front::Front, headers::MAX_METADATA};
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// A connection that has not asked anything by then is closed: it holds a place.
 const SILENCE: Duration = Duration::from_mins(1);
+/// How long a connection without calls may take to end at shutdown: so many looks, so far apart.
+const FAREWELLS: u32 = 5;
+const FAREWELL: Duration = Duration::from_millis(100);
 const HEADERS: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 /// Small windows: a client that does not read must not make the edge hold much for it.
@@ -119,8 +126,10 @@ impl Door {
 
     async fn converse(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let spoke = Arc::new(AtomicBool::new(false));
+        let busy = Arc::new(AtomicUsize::new(0));
         let service = TowerToHyperService::new(Heard {
             spoke: Arc::clone(&spoke),
+            busy: Arc::clone(&busy),
             front: self.front.clone(),
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -153,28 +162,72 @@ impl Door {
             () = silence => return,
             () = self.runtime.stopping() => connection.as_mut().graceful_shutdown(),
         }
-        let _ = connection.await;
+        // A client that does not answer the farewell is not waited for once its calls have ended.
+        let idle = async {
+            let mut looks = 0;
+            while looks < FAREWELLS {
+                self.runtime.pause(FAREWELL).await;
+                looks = if busy.load(Ordering::Relaxed) == 0 {
+                    looks + 1
+                } else {
+                    0
+                };
+            }
+        };
+        tokio::select! {
+            _ = connection => {}
+            () = idle => {}
+        }
     }
 }
 
-/// Notes that a connection has asked something.
+/// Notes that a connection has asked something, and what of it is under way.
 #[derive(Clone)]
 struct Heard {
     spoke: Arc<AtomicBool>,
+    busy: Arc<AtomicUsize>,
     front: Front,
 }
 
 impl tower::Service<Request<Incoming>> for Heard {
-    type Response = <Front as tower::Service<Request<Incoming>>>::Response;
-    type Error = <Front as tower::Service<Request<Incoming>>>::Error;
-    type Future = <Front as tower::Service<Request<Incoming>>>::Future;
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         self.spoke.store(true, Ordering::Relaxed);
-        self.front.call(request)
+        let under_way = UnderWay::begin(&self.busy);
+        let answer = self.front.call(request);
+        async move {
+            let response = answer.await?;
+            Ok(response.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    // Counted until the last frame is on its way.
+                    let _ = &under_way;
+                    frame
+                }))
+            }))
+        }
+        .boxed()
+    }
+}
+
+/// One call that is under way.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn begin(busy: &Arc<AtomicUsize>) -> Self {
+        busy.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(busy))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

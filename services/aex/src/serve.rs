@@ -110,7 +110,7 @@ async fn seat(
     mesh.here(name, opened.guard.clone());
     let domain = settings.auth.trust_domain.clone();
     let listening = serve(listen, credentials, domain, opened.guard.clone(), runtime).await?;
-    tracing::info!(service = name, address = %listening.address, "listening");
+    show::out(&format!("{name} listens on {}\n", listening.address))?;
     Ok(opened)
 }
 
@@ -134,8 +134,7 @@ async fn edge(file: Option<&Path>, mesh: &Mesh, runtime: &Runtime) -> Result<(),
     let listening = Edge::open(&config, PrincipalKey::from_pem(&pem)?, mesh, runtime, &reached)?
         .listen()
         .await?;
-    tracing::info!(address = %listening.address, "the edge is listening");
-    Ok(())
+    show::out(&format!("gateway listens on {}\n", listening.address))
 }
 
 fn know(mesh: &Mesh, peers: &Peers) {

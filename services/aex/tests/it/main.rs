@@ -10,4 +10,5 @@
 
 mod dev;
 mod machine;
+mod serve;
 mod words;
