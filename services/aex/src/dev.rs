@@ -106,7 +106,8 @@ async fn up(home: &Home, exchange: &mut Exchange, port: u16, begun: Instant) -> 
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     home.announce(&running)?;
-    show::out(&block(home, &running, exchange, begun.elapsed()))
+    show::announce(&block(home, &running, exchange, begun.elapsed()));
+    Ok(())
 }
 
 fn block(home: &Home, running: &Running, exchange: &Exchange, took: Duration) -> String {

@@ -69,7 +69,7 @@ pub(crate) async fn run(options: Serve) -> Result<(), Problem> {
     if with_edge {
         edge(file, &mesh, &runtime).await?;
     }
-    show::out(&format!("serving {}\n", options.services.join(", ")))?;
+    show::announce(&format!("serving {}\n", options.services.join(", ")));
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
@@ -110,7 +110,7 @@ async fn seat(
     mesh.here(name, opened.guard.clone());
     let domain = settings.auth.trust_domain.clone();
     let listening = serve(listen, credentials, domain, opened.guard.clone(), runtime).await?;
-    show::out(&format!("{name} listens on {}\n", listening.address))?;
+    show::announce(&format!("{name} listens on {}\n", listening.address));
     Ok(opened)
 }
 
@@ -134,7 +134,8 @@ async fn edge(file: Option<&Path>, mesh: &Mesh, runtime: &Runtime) -> Result<(),
     let listening = Edge::open(&config, PrincipalKey::from_pem(&pem)?, mesh, runtime, &reached)?
         .listen()
         .await?;
-    show::out(&format!("gateway listens on {}\n", listening.address))
+    show::announce(&format!("gateway listens on {}\n", listening.address));
+    Ok(())
 }
 
 fn know(mesh: &Mesh, peers: &Peers) {

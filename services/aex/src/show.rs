@@ -15,6 +15,12 @@ pub(crate) fn out(text: &str) -> Result<(), Problem> {
     }
 }
 
+/// Tells where something runs. It runs on when nobody listens.
+pub(crate) fn announce(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
 /// One line of JSON.
 pub(crate) fn line(value: &Value) -> Result<(), Problem> {
     out(&format!("{value}\n"))
