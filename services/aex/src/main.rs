@@ -1,3 +1,247 @@
-//! The exchange in one binary: dev, serve, and the commands of its operators.
+//! The exchange in one binary: `dev` runs all of it on one machine, `serve` runs services as processes of their own, and
+//! the other commands are for those who operate it and those who trade on it.
 
-fn main() {}
+mod calls;
+mod database;
+mod dev;
+mod exchange;
+mod fsck;
+mod home;
+mod init;
+mod market;
+mod operator;
+mod problem;
+mod rules;
+mod serve;
+mod services;
+mod settings;
+mod show;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{
+    market::{Ask, Door},
+    problem::Problem,
+};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The Agent Exchange: publish work, take bids, award, settle, and trust what came out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "aex",
+    version,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// A command of those who trade, and where it goes.
+#[derive(Debug, clap::Args)]
+struct Trade<C: Subcommand> {
+    #[command(subcommand)]
+    command: C,
+    #[command(flatten)]
+    door: Door,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the whole exchange on this machine.
+    Dev(dev::Dev),
+    /// Runs services as a process of their own, over mutual TLS.
+    Serve(serve::Serve),
+    /// Makes a tenant and its first key.
+    Init(init::Init),
+    /// Publishes work and follows it.
+    Work(Trade<market::Work>),
+    /// Bids on work.
+    Bid(Trade<market::Bid>),
+    /// Awards, fulfils and accepts.
+    Contract(Trade<market::Contract>),
+    /// Registers providers and subscribes them.
+    Provider(Trade<market::Provider>),
+    /// Shows your money.
+    Balance {
+        /// Of which currency.
+        #[arg(long, default_value = "USD")]
+        currency: String,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// Brings money in.
+    Deposit {
+        #[command(flatten)]
+        price: market::Price,
+        /// By which way; `test` exists in a test deployment only.
+        #[arg(long, default_value = "test")]
+        rail: String,
+        #[command(flatten)]
+        door: Door,
+    },
+    /// Shows what happened.
+    Events(Trade<market::Events>),
+    /// Shows how far providers are trusted, and why.
+    Trust(Trade<market::Trust>),
+    /// Checks that what the services know agrees.
+    Fsck(fsck::Fsck),
+    /// Prints or checks the configuration.
+    #[command(subcommand)]
+    Config(settings::Config),
+    /// Prints the version.
+    Version,
+    /// Prints completions for a shell.
+    Completions {
+        /// Which one.
+        shell: Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let ended = runtime.block_on(run(cli.command));
+    // What still waits, such as the reader of a terminal, does not hold the process up.
+    runtime.shutdown_background();
+    match ended {
+        Ok(code) => code,
+        Err(problem) => failed(&problem),
+    }
+}
+
+fn failed(problem: &Problem) -> ExitCode {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "aex: {problem}");
+    ExitCode::FAILURE
+}
+
+/// The question that a command of those who trade puts, and where.
+fn question(command: &Command) -> Option<(Result<Ask, Problem>, &Door)> {
+    match command {
+        Command::Work(trade) => Some((trade.command.ask(), &trade.door)),
+        Command::Bid(trade) => Some((Ok(trade.command.ask()), &trade.door)),
+        Command::Contract(trade) => Some((trade.command.ask(), &trade.door)),
+        Command::Provider(trade) => Some((Ok(trade.command.ask()), &trade.door)),
+        Command::Balance { currency, door } => Some((Ok(market::balance(currency)), door)),
+        Command::Deposit { price, rail, door } => Some((Ok(market::deposit(price, rail)), door)),
+        Command::Events(trade) => Some((Ok(trade.command.ask()), &trade.door)),
+        Command::Trust(trade) => Some((Ok(trade.command.ask()), &trade.door)),
+        _ => None,
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Problem> {
+    if let Some((ask, door)) = question(&command) {
+        ask?.put(door).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    match command {
+        Command::Dev(options) => dev::run(options).await?,
+        Command::Serve(options) => serve::run(options).await?,
+        Command::Init(options) => init::run(options).await?,
+        Command::Fsck(options) => {
+            let is_whole = fsck::run(options).await?;
+            return Ok(if is_whole {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
+        Command::Config(command) => settings::run(&command)?,
+        Command::Version => show::out(&format!("aex {}\n", env!("CARGO_PKG_VERSION")))?,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "aex", &mut script);
+            show::out(&String::from_utf8_lossy(&script))?;
+        }
+        // The rest are questions.
+        _ => {}
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use aex_proto::{
+        POOL,
+        prost_reflect::{DynamicMessage, FieldDescriptor},
+    };
+
+    use super::*;
+    use crate::market::Kind;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_a_request_of_the_contracts() {
+        for line in [
+            "work publish 5.25 --category a.b --description x --window 30 --auto-award --payload Cargo.toml",
+            "work get work_1",
+            "work list",
+            "work cancel work_1",
+            "work watch work_1",
+            "bid submit work_1 4 --confidence 0.5 --approach x --endpoint https://x --provider p --valid-for 60",
+            "bid list --work work_1",
+            "bid withdraw bid_1",
+            "contract award work_1 bid_1",
+            "contract start c",
+            "contract complete c --summary x --result Cargo.toml",
+            "contract accept c",
+            "contract reject c why",
+            "contract fail c why",
+            "contract get c",
+            "contract list",
+            "contract watch c",
+            "contract watch",
+            "provider register Ada --endpoint https://x --capability a.b --capability c",
+            "provider get p",
+            "provider list",
+            "provider search a.b",
+            "provider subscribe p a.b c.*",
+            "provider watch p",
+            "balance --currency EUR",
+            "deposit 100",
+            "events tail --after 7",
+            "events list --about work_1",
+            "trust get p",
+            "trust explain p",
+        ] {
+            let cli = Cli::try_parse_from(["aex"].into_iter().chain(line.split(' ')))
+                .unwrap_or_else(|error| panic!("{line}: {error}"));
+            let mut ask = question(&cli.command).unwrap().0.unwrap();
+            if ask.kind == Kind::Change {
+                ask.body["idempotency_key"] = "0123456789abcdef".into();
+            }
+            let (service, name) = ask.method.split_once('/').unwrap();
+            let service = POOL.get_service_by_name(service).unwrap();
+            let method = service.methods().find(|method| method.name() == name).unwrap();
+            assert_eq!(method.is_server_streaming(), ask.kind == Kind::Watch, "{line}");
+            DynamicMessage::deserialize(method.input(), ask.body)
+                .unwrap_or_else(|error| panic!("{line}: {error}"));
+            let list = method.output().fields().find(FieldDescriptor::is_list);
+            let row = list.and_then(|field| field.kind().as_message().cloned());
+            let event = POOL.get_message_by_name("aex.common.v1.Event").unwrap();
+            for column in ask.columns {
+                let is_event = name == "ListEvents" && event.get_field_by_name(column).is_some();
+                let row = row.as_ref().unwrap();
+                assert!(
+                    is_event || row.get_field_by_name(column).is_some(),
+                    "{line}: {column}"
+                );
+            }
+        }
+    }
+}

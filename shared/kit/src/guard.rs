@@ -355,7 +355,7 @@ pub(crate) fn code_of(headers: &HeaderMap) -> Code {
 }
 
 /// The caller's deadline or the method's, whichever is sooner.
-fn time_allowed(headers: &HeaderMap, method: &Method) -> Duration {
+pub fn time_allowed(headers: &HeaderMap, method: &Method) -> Duration {
     let asked = headers
         .get("grpc-timeout")
         .and_then(|value| value.to_str().ok())
@@ -383,18 +383,23 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
     }
 }
 
-pub(crate) const REQUEST_ID: &str = "x-request-id";
-pub(crate) const TRACEPARENT: &str = "traceparent";
+/// The header that carries the id by which a call is known in logs and answers.
+pub const REQUEST_ID: &str = "x-request-id";
+/// The header of W3C trace context.
+pub const TRACEPARENT: &str = "traceparent";
 
 /// What ties a call to others in logs and traces.
-struct Trace {
-    request_id: Arc<str>,
-    traceparent: Option<Arc<str>>,
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// The id that the call is known by.
+    pub request_id: Arc<str>,
+    /// The W3C trace context that came with it.
+    pub traceparent: Option<Arc<str>>,
 }
 
 impl Trace {
     /// Taken from the caller where it is well formed, else made.
-    fn of(headers: &HeaderMap, runtime: &Runtime) -> Self {
+    pub fn of(headers: &HeaderMap, runtime: &Runtime) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let request_id = text(REQUEST_ID).filter(|id| {
             (8..=64).contains(&id.len())

@@ -18,12 +18,12 @@ pub mod tls;
 
 pub use call::{Call, Caller, Peer, Principal, TenantType};
 pub use clock::{Clock, ManualClock};
-pub use guard::Guard;
+pub use guard::{Guard, REQUEST_ID, TRACEPARENT, Trace, time_allowed};
 pub use host::{Hosted, Ready, host};
 pub use mesh::{Link, Mesh, OnCall, Wire, in_process, remote};
 pub use rpc::{Reply, Stream, Watcher, stream, unary};
 pub use runtime::{Runtime, Signal};
-pub use server::{Listening, ServeError, serve};
+pub use server::{Front, Listening, ServeError, serve};
 
 /// What a generated server is told to take: a little more than the largest limit of any method, because each method's
 /// own limit is the guard's to hold.

@@ -13,7 +13,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tonic::body::Body;
 
-use crate::{Guard, Peer, Runtime, tls};
+use crate::{Peer, Runtime, tls};
 
 /// Connections that a service holds at once.
 const MAX_CONNECTIONS: usize = 1024;
@@ -42,14 +42,18 @@ pub struct ServeError {
     pub source: std::io::Error,
 }
 
-/// Opens a socket in front of a guard. It drains with the runtime's shutdown.
-pub async fn serve(
+/// Opens a socket in front of a guard, or of what chooses between several; each request carries the connection's
+/// [`Peer`] as an extension. It drains with the runtime's shutdown.
+pub async fn serve<S>(
     address: SocketAddr,
     credentials: tls::Credentials,
     trust_domain: String,
-    guard: Guard,
+    guard: S,
     runtime: &Runtime,
-) -> Result<Listening, ServeError> {
+) -> Result<Listening, ServeError>
+where
+    S: Front,
+{
     let problem = |source| ServeError { address, source };
     let listener = TcpListener::bind(address).await.map_err(problem)?;
     let listening = Listening {
@@ -65,14 +69,41 @@ pub async fn serve(
     Ok(listening)
 }
 
-struct Door {
+/// What a socket can be opened in front of.
+pub trait Front:
+    tower::Service<
+        http::Request<Body>,
+        Response = http::Response<Body>,
+        Error = std::convert::Infallible,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Front for S where
+    S: tower::Service<
+            http::Request<Body>,
+            Response = http::Response<Body>,
+            Error = std::convert::Infallible,
+            Future: Send + 'static,
+        > + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+struct Door<S> {
     credentials: tls::Credentials,
     trust_domain: String,
-    guard: Guard,
+    guard: S,
     runtime: Runtime,
 }
 
-impl Door {
+impl<S: Front> Door<S> {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
@@ -141,15 +172,15 @@ impl Door {
 
 /// Puts the connection's peer into each of its requests.
 #[derive(Clone)]
-struct Identified {
+struct Identified<S> {
     peer: Peer,
-    guard: Guard,
+    guard: S,
 }
 
-impl tower::Service<http::Request<hyper::body::Incoming>> for Identified {
+impl<S: Front> tower::Service<http::Request<hyper::body::Incoming>> for Identified<S> {
     type Response = http::Response<Body>;
     type Error = std::convert::Infallible;
-    type Future = <Guard as tower::Service<http::Request<Body>>>::Future;
+    type Future = <S as tower::Service<http::Request<Body>>>::Future;
 
     fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
         std::task::Poll::Ready(Ok(()))

@@ -1,0 +1,113 @@
+//! Configuration of the edge.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aex_kit::config::{Auth, Peers, Telemetry};
+use serde::{Deserialize, Serialize};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+        version::{TLS12, TLS13},
+    },
+};
+
+use crate::OpenError;
+
+/// Configuration of the edge.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where it listens. Port 0 means any that is free.
+    pub listen: SocketAddr,
+    /// Certificates; without them it speaks plaintext, on loopback only.
+    pub tls: Tls,
+    /// Speaks plaintext to other machines too: behind a proxy that ends TLS.
+    pub allow_plaintext: bool,
+    /// Web origins whose pages may call: `https://app.example.com`, or `http://localhost:*` for any port.
+    pub origins: Vec<String>,
+    /// Answers reflection; only ever on loopback, where it is the default.
+    pub reflection: Option<bool>,
+    /// Connections at once; more are closed.
+    pub max_connections: usize,
+    /// Calls and watches at once on one connection.
+    pub max_streams: u32,
+    /// The private key, as PEM, that principals are signed with.
+    pub principal_key_file: Option<PathBuf>,
+    /// Who the gateway is towards the services.
+    pub auth: Auth,
+    /// Where the services are.
+    pub peers: Peers,
+    /// What it tells about itself.
+    pub telemetry: Telemetry,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            tls: Tls::default(),
+            allow_plaintext: false,
+            origins: vec!["http://localhost:*".to_owned(), "http://127.0.0.1:*".to_owned()],
+            reflection: None,
+            max_connections: 1024,
+            max_streams: 100,
+            principal_key_file: None,
+            auth: Auth::default(),
+            peers: Peers::default(),
+            telemetry: Telemetry::default(),
+        }
+    }
+}
+
+/// The edge's own certificate, which clients see.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tls {
+    /// The certificate and its chain, as PEM.
+    pub cert_file: Option<PathBuf>,
+    /// Its key, as PEM.
+    pub key_file: Option<PathBuf>,
+}
+
+impl Tls {
+    /// What shakes hands with clients; `None` when nothing is configured.
+    pub(crate) fn acceptor(&self) -> Result<Option<TlsAcceptor>, OpenError> {
+        let (cert, key) = match (&self.cert_file, &self.key_file) {
+            (None, None) => return Ok(None),
+            (Some(cert), Some(key)) => (cert, key),
+            _ => {
+                return Err(OpenError::Certificate(
+                    "tls.cert_file and tls.key_file belong together".to_owned(),
+                ));
+            }
+        };
+        server(cert, key)
+            .map(|config| Some(TlsAcceptor::from(Arc::new(config))))
+            .map_err(OpenError::Certificate)
+    }
+}
+
+fn server(cert: &Path, key: &Path) -> Result<ServerConfig, String> {
+    let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(cert)?)
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("{}: {error}", cert.display()))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| format!("{}: {error}", key.display()))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| error.to_string())?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}

@@ -1,0 +1,229 @@
+//! The data directory of a development exchange.
+//!
+//! | entry | what it is |
+//! |---|---|
+//! | `postgres/` | the private cluster, its log and its locks |
+//! | `secrets/` | the authority, the pepper, the principal key and the operator's certificate; for their owner only |
+//! | `operator.json` | while it runs: where the operator port and the edge are |
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use aex_kit::{
+    Clock, Runtime, Wire,
+    config::Secret,
+    principal::PrincipalKey,
+    remote,
+    tls::{Credentials, DevAuthority, read_pem, write_private},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+
+/// The domain of the certificates of a development exchange.
+pub(crate) const TRUST_DOMAIN: &str = "aex";
+/// The name on the certificate of the operator port.
+const PORT_NAME: &str = "gateway";
+const OPERATOR: &str = "operator";
+
+/// A data directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Home(PathBuf);
+
+/// Where a running exchange can be reached.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// The operator port, mutual TLS.
+    pub(crate) operator: SocketAddr,
+    /// The edge, as clients write it.
+    pub(crate) edge: String,
+    /// The process.
+    pub(crate) pid: u32,
+    /// What runs.
+    pub(crate) version: String,
+}
+
+/// What an exchange of this directory is made with.
+pub(crate) struct Secrets {
+    pub(crate) authority: DevAuthority,
+    pub(crate) pepper: Secret,
+    pub(crate) principal: PrincipalKey,
+}
+
+impl Home {
+    /// The directory that was named, else root's `/var/lib/aex`, else the user's state folder.
+    pub(crate) fn choose(named: Option<PathBuf>) -> Result<Self, Problem> {
+        if let Some(path) = named {
+            return Ok(Self(path));
+        }
+        if rustix::process::geteuid().is_root() {
+            return Ok(Self(PathBuf::from("/var/lib/aex")));
+        }
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "read once, before there is a configuration"
+        )]
+        let given = |name| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        given("XDG_STATE_HOME")
+            .or_else(|| given("HOME").map(|home| home.join(".local/state")))
+            .map(|state| Self(state.join("aex")))
+            .ok_or_else(|| {
+                Problem::new("neither XDG_STATE_HOME nor HOME is set: name a directory with --data-dir")
+            })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn cluster(&self) -> PathBuf {
+        self.0.join("postgres")
+    }
+
+    fn secrets_folder(&self) -> PathBuf {
+        self.0.join("secrets")
+    }
+
+    fn note(&self) -> PathBuf {
+        self.0.join("operator.json")
+    }
+
+    /// Is there an exchange in it?
+    pub(crate) fn exists(&self) -> bool {
+        self.secrets_folder().is_dir()
+    }
+
+    /// Makes the directory. The database's account, which is another one when root starts it, may pass through and no
+    /// more.
+    pub(crate) fn make(&self) -> Result<(), Problem> {
+        for (folder, mode) in [(self.0.clone(), 0o711), (self.secrets_folder(), 0o700)] {
+            fs::create_dir_all(&folder)
+                .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)))
+                .map_err(|error| Problem::new(format!("cannot make {}: {error}", folder.display())))?;
+        }
+        Ok(())
+    }
+
+    /// The secrets of this directory, made the first time.
+    pub(crate) fn secrets(&self, runtime: &Runtime) -> Result<Secrets, Problem> {
+        let folder = self.secrets_folder();
+        let authority = DevAuthority::at(&folder, TRUST_DOMAIN, runtime.now())?;
+        let pepper = kept(&folder.join("pepper"), || Ok(hex(&random(runtime))))?;
+        let principal = kept(&folder.join("principal.key"), || {
+            Ok(PrincipalKey::from_seed(&random(runtime))?
+                .private_pem()
+                .to_owned())
+        })?;
+        Ok(Secrets {
+            authority,
+            pepper: Secret::new(pepper),
+            principal: PrincipalKey::from_pem(&principal)?,
+        })
+    }
+
+    /// Writes a certificate for the operator, good for a day, and answers the one for the operator port.
+    pub(crate) fn certify(
+        &self,
+        authority: &DevAuthority,
+        runtime: &Runtime,
+    ) -> Result<Credentials, Problem> {
+        self.write_operator(authority, runtime)?;
+        Ok(Credentials::new(&authority.service(PORT_NAME, runtime.now())?)?)
+    }
+
+    /// The same for another day.
+    pub(crate) fn certify_again(
+        &self,
+        authority: &DevAuthority,
+        runtime: &Runtime,
+        credentials: &Credentials,
+    ) -> Result<(), Problem> {
+        self.write_operator(authority, runtime)?;
+        Ok(credentials.replace(&authority.service(PORT_NAME, runtime.now())?)?)
+    }
+
+    fn write_operator(&self, authority: &DevAuthority, runtime: &Runtime) -> Result<(), Problem> {
+        let folder = self.secrets_folder();
+        let operator = authority.operator(OPERATOR, runtime.now())?;
+        write_private(&folder.join("operator.key"), &operator.key)?;
+        Ok(write_private(&folder.join("operator.pem"), &operator.cert)?)
+    }
+
+    /// Notes where the running exchange can be reached.
+    pub(crate) fn announce(&self, running: &Running) -> Result<(), Problem> {
+        Ok(write_private(
+            &self.note(),
+            &serde_json::to_string_pretty(running)?,
+        )?)
+    }
+
+    /// Takes the note away.
+    pub(crate) fn withdraw(&self) {
+        let _ = fs::remove_file(self.note());
+    }
+
+    /// Where the running exchange of this directory can be reached; `None` when none is noted.
+    pub(crate) fn running(&self) -> Option<Running> {
+        serde_json::from_str(&fs::read_to_string(self.note()).ok()?).ok()
+    }
+
+    /// The way to the operator port of the exchange that runs here.
+    pub(crate) fn operator(&self) -> Result<Wire, Problem> {
+        let running = self.running().ok_or_else(|| {
+            Problem::new(format!(
+                "no exchange runs on {}: start one with `aex dev`, or name its --data-dir",
+                self.0.display()
+            ))
+        })?;
+        let folder = self.secrets_folder();
+        let pem = read_pem(
+            &folder.join("ca.pem"),
+            &folder.join("operator.pem"),
+            &folder.join("operator.key"),
+        )?;
+        remote(PORT_NAME, &running.operator.to_string(), Credentials::new(&pem)?)
+            .ok_or_else(|| Problem::new("the operator port cannot be named"))
+    }
+}
+
+/// A secret from its file, made the first time.
+fn kept(path: &Path, make: impl FnOnce() -> Result<String, Problem>) -> Result<String, Problem> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let text = make()?;
+            write_private(path, &text)?;
+            Ok(text)
+        }
+        Err(error) => Err(Problem::new(format!("{}: {error}", path.display()))),
+    }
+}
+
+fn random(runtime: &Runtime) -> [u8; 32] {
+    runtime.with_rng(|rng| {
+        let mut bytes = [0; 32];
+        rand::Rng::fill_bytes(rng, &mut bytes);
+        bytes
+    })
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The time of commands that need no runtime.
+pub(crate) fn clock() -> Clock {
+    Clock::system()
+}

@@ -1,0 +1,345 @@
+//! What must hold between services. Each rule looks at what one service states and at what another states of the same
+//! thing; a rule is quiet while a service that it needs was not asked.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use aex_types::Timestamp;
+use serde_json::{Value, json};
+
+use crate::fsck::Counts;
+
+/// One statement of one service.
+#[derive(Debug, Clone)]
+pub(crate) struct Fact {
+    pub(crate) value: String,
+    pub(crate) since: Option<Timestamp>,
+}
+
+/// Everything that was stated, by kind and subject, and everything that services found broken themselves.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    asked: BTreeSet<&'static str>,
+    stated: HashMap<String, HashMap<String, Fact>>,
+    broken: Vec<Finding>,
+}
+
+/// Something that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) invariant: String,
+    pub(crate) subject: String,
+    pub(crate) detail: String,
+    /// Since when; a young one may be on its way.
+    pub(crate) since: Option<Timestamp>,
+}
+
+impl Finding {
+    pub(crate) fn json(&self) -> Value {
+        json!({"invariant": self.invariant, "subject": self.subject, "detail": self.detail})
+    }
+}
+
+impl Facts {
+    /// Takes one page of a service's audit.
+    pub(crate) fn take(&mut self, service: &'static str, page: &Value) {
+        self.asked.insert(service);
+        let word = |value: &Value, name: &str| {
+            value
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let list = |name: &str| page.get(name).and_then(Value::as_array).into_iter().flatten();
+        for fact in list("facts") {
+            let since = fact
+                .get("since")
+                .and_then(Value::as_str)
+                .and_then(|text| text.parse::<prost_types::Timestamp>().ok())
+                .and_then(|time| aex_error::wire::read_time(&time));
+            let stated = Fact {
+                value: word(fact, "value"),
+                since,
+            };
+            self.stated
+                .entry(word(fact, "kind"))
+                .or_default()
+                .insert(word(fact, "subject"), stated);
+        }
+        self.broken.extend(list("violations").map(|violation| Finding {
+            invariant: word(violation, "invariant"),
+            subject: word(violation, "subject"),
+            detail: word(violation, "detail"),
+            since: None,
+        }));
+    }
+
+    pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
+        self.asked.iter().copied()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.stated.values().map(HashMap::len).sum()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.stated
+            .iter()
+            .map(|(kind, facts)| (kind.clone(), facts.len()))
+            .collect()
+    }
+
+    fn of(&self, kind: &str) -> impl Iterator<Item = (&String, &Fact)> {
+        self.stated.get(kind).into_iter().flatten()
+    }
+
+    fn find(&self, kind: &str, subject: &str) -> Option<&Fact> {
+        self.stated.get(kind)?.get(subject)
+    }
+
+    fn were_asked(&self, services: &[&str]) -> bool {
+        services.iter().all(|service| self.asked.contains(service))
+    }
+}
+
+/// What one service's state of a thing demands of another service's.
+struct Rule {
+    name: &'static str,
+    /// Who states the first, and who the second.
+    between: [&'static str; 2],
+    /// The kind that is looked at, and its values for which the rule speaks; none means all.
+    when: (&'static str, &'static [&'static str]),
+    /// The kind that must be stated of the same thing, and the values that are right; none means any.
+    then: (&'static str, &'static [&'static str]),
+}
+
+/// States are compared in capitals.
+const RULES: &[Rule] = &[
+    Rule {
+        name: "a running contract has its money on hold",
+        between: ["contract-engine", "settlement"],
+        when: (
+            "contract.status",
+            &["AWARDED", "EXECUTING", "VERIFICATION_PENDING", "COMPLETED"],
+        ),
+        then: ("hold.status", &["HELD", "SETTLED"]),
+    },
+    Rule {
+        name: "a settled contract's hold is settled",
+        between: ["contract-engine", "settlement"],
+        when: ("contract.status", &["SETTLED"]),
+        then: ("hold.status", &["SETTLED"]),
+    },
+    Rule {
+        name: "a settled hold's contract was completed",
+        between: ["settlement", "contract-engine"],
+        when: ("hold.status", &["SETTLED"]),
+        then: ("contract.status", &["COMPLETED", "SETTLED"]),
+    },
+    Rule {
+        name: "a hold belongs to a contract",
+        between: ["settlement", "contract-engine"],
+        when: ("hold.status", &["HELD"]),
+        then: (
+            "contract.status",
+            &[
+                "PROPOSED",
+                "AWARDED",
+                "EXECUTING",
+                "VERIFICATION_PENDING",
+                "COMPLETED",
+                "FAILED",
+            ],
+        ),
+    },
+    Rule {
+        name: "a contract that ended has an outcome",
+        between: ["contract-engine", "trust-broker"],
+        when: ("contract.status", &["SETTLED", "FAILED", "EXPIRED"]),
+        then: ("outcome.kind", &[]),
+    },
+    Rule {
+        name: "an outcome belongs to a contract that ended",
+        between: ["trust-broker", "contract-engine"],
+        when: ("outcome.kind", &[]),
+        then: ("contract.status", &["COMPLETED", "SETTLED", "FAILED", "EXPIRED"]),
+    },
+];
+
+/// Everything that does not hold.
+pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
+    let mut findings = facts.broken.clone();
+    for rule in RULES.iter().filter(|rule| facts.were_asked(&rule.between)) {
+        findings.extend(rule.broken(facts));
+    }
+    if facts.were_asked(&["work-publisher", "contract-engine"]) {
+        findings.extend(awards(facts));
+    }
+    findings.sort_by(|a, b| (&a.invariant, &a.subject).cmp(&(&b.invariant, &b.subject)));
+    findings
+}
+
+impl Rule {
+    fn broken(&self, facts: &Facts) -> Vec<Finding> {
+        let speaks = |value: &str| self.when.1.is_empty() || is_one_of(value, self.when.1);
+        facts
+            .of(self.when.0)
+            .filter(|(_, fact)| speaks(&fact.value))
+            .filter_map(|(subject, fact)| {
+                let other = facts.find(self.then.0, subject);
+                let found = match other {
+                    None => "nothing".to_owned(),
+                    Some(other) if self.then.1.is_empty() || is_one_of(&other.value, self.then.1) => {
+                        return None;
+                    }
+                    Some(other) => other.value.clone(),
+                };
+                Some(Finding {
+                    invariant: self.name.to_owned(),
+                    subject: subject.clone(),
+                    detail: format!("{} is {}, {} is {found}", self.when.0, fact.value, self.then.0),
+                    since: latest(fact.since, other.and_then(|other| other.since)),
+                })
+            })
+            .collect()
+    }
+}
+
+/// A work that was awarded names a contract that exists, and no two works name the same one.
+fn awards(facts: &Facts) -> Vec<Finding> {
+    let mut taken = HashSet::new();
+    let mut findings = Vec::new();
+    for (work, fact) in facts.of("work.contract") {
+        let finding = |detail: String| Finding {
+            invariant: "a work's contract exists and is its own".to_owned(),
+            subject: work.clone(),
+            detail,
+            since: fact.since,
+        };
+        if facts.find("contract.status", &fact.value).is_none() {
+            findings.push(finding(format!("{} does not exist", fact.value)));
+        }
+        if !taken.insert(&fact.value) {
+            findings.push(finding(format!("{} is another work's too", fact.value)));
+        }
+    }
+    findings
+}
+
+/// Acknowledged things that nobody knows.
+pub(crate) fn missing(facts: &Facts, acked: &[(String, String)]) -> Vec<Finding> {
+    let knows = |kind: &str, id: &str| {
+        facts
+            .stated
+            .iter()
+            .filter(|(stated, _)| {
+                stated
+                    .strip_prefix(kind)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+            .any(|(_, subjects)| subjects.contains_key(id))
+    };
+    acked
+        .iter()
+        .filter(|(kind, id)| !knows(kind, id))
+        .map(|(kind, id)| Finding {
+            invariant: "what was acknowledged exists".to_owned(),
+            subject: id.clone(),
+            detail: format!("no service knows this {kind}"),
+            since: None,
+        })
+        .collect()
+}
+
+fn is_one_of(value: &str, right: &[&str]) -> bool {
+    right.iter().any(|right| value.eq_ignore_ascii_case(right))
+}
+
+fn latest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.max(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(facts: &[(&str, &str, &str)]) -> Value {
+        let facts: Vec<_> = facts
+            .iter()
+            .map(|(kind, subject, value)| {
+                json!({"kind": kind, "subject": subject, "value": value, "since": "2026-01-01T00:00:00Z"})
+            })
+            .collect();
+        json!({"facts": facts})
+    }
+
+    fn of(contracts: &[(&str, &str, &str)], holds: &[(&str, &str, &str)]) -> Facts {
+        let mut facts = Facts::default();
+        facts.take("contract-engine", &page(contracts));
+        facts.take("settlement", &page(holds));
+        facts
+    }
+
+    #[test]
+    fn a_trade_that_agrees_breaks_nothing() {
+        let mut facts = of(
+            &[
+                ("contract.status", "c1", "SETTLED"),
+                ("contract.status", "c2", "EXECUTING"),
+            ],
+            &[("hold.status", "c1", "SETTLED"), ("hold.status", "c2", "HELD")],
+        );
+        facts.take("trust-broker", &page(&[("outcome.kind", "c1", "SUCCESS")]));
+        facts.take("work-publisher", &page(&[("work.contract", "w1", "c1")]));
+        assert_eq!(judge(&facts), []);
+        assert_eq!(missing(&facts, &[("contract".to_owned(), "c2".to_owned())]), []);
+    }
+
+    #[test]
+    fn money_that_does_not_follow_its_contract_is_found() {
+        for (contract, hold) in [
+            ("EXECUTING", None),
+            ("EXECUTING", Some("RELEASED")),
+            ("SETTLED", Some("HELD")),
+            ("VOID", Some("HELD")),
+            ("VOID", Some("SETTLED")),
+        ] {
+            let holds: Vec<_> = hold.iter().map(|hold| ("hold.status", "c1", *hold)).collect();
+            let found = judge(&of(&[("contract.status", "c1", contract)], &holds));
+            assert!(!found.is_empty(), "{contract} {hold:?}");
+            assert!(
+                found
+                    .iter()
+                    .all(|finding| finding.subject == "c1" && finding.since.is_some())
+            );
+        }
+    }
+
+    #[test]
+    fn a_lost_outcome_a_lost_contract_and_a_lost_acknowledgement_are_found() {
+        let mut facts = of(&[("contract.status", "c1", "FAILED")], &[]);
+        facts.take("trust-broker", &page(&[("outcome.kind", "c9", "EXPIRED")]));
+        facts.take(
+            "work-publisher",
+            &page(&[("work.contract", "w1", "c1"), ("work.contract", "w2", "c7")]),
+        );
+        let subjects: Vec<_> = judge(&facts).into_iter().map(|finding| finding.subject).collect();
+        assert_eq!(subjects, ["c1", "w2", "c9"]);
+        let acked = [
+            ("work".to_owned(), "w3".to_owned()),
+            ("wor".to_owned(), "w1".to_owned()),
+        ];
+        assert_eq!(missing(&facts, &acked).len(), 2);
+    }
+
+    #[test]
+    fn what_a_service_finds_in_itself_is_told_and_absent_services_are_not_missed() {
+        let mut facts = Facts::default();
+        let own = json!({"violations": [{"invariant": "L2", "subject": "x", "detail": "y"}]});
+        facts.take("settlement", &own);
+        facts.take("settlement", &page(&[("hold.status", "c1", "HELD")]));
+        let found = judge(&facts);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].invariant.as_str(), found[0].since), ("L2", None));
+    }
+}

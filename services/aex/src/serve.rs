@@ -1,0 +1,187 @@
+//! `aex serve`: services as processes of their own, over mutual TLS.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aex_gateway::Edge;
+use aex_kit::{
+    Mesh, Runtime,
+    config::{Auth, Peers},
+    principal::{PrincipalKey, Verifier},
+    serve, telemetry,
+    tls::{Credentials, read_pem},
+};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    database::Place,
+    problem::Problem,
+    services::{Opened, SERVICES, Seat, Service, Settings, named},
+    show,
+};
+
+/// How often a service asks whether it can serve, at start.
+const LOOK: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Which services; `gateway` is the edge.
+    #[arg(required = true, value_name = "SERVICE")]
+    services: Vec<String>,
+    /// Their configuration, one section each.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) async fn run(options: Serve) -> Result<(), Problem> {
+    let file = options.config.as_deref();
+    readable(file)?;
+    let with_edge = options.services.iter().any(|name| name == aex_gateway::NAME);
+    let names: Vec<String> = options
+        .services
+        .iter()
+        .filter(|name| *name != aex_gateway::NAME)
+        .cloned()
+        .collect();
+    let services = named(&names)?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+
+    let runtime = Runtime::system();
+    let mesh = Mesh::new(&runtime);
+    let mut drain = Duration::from_secs(10);
+    let mut opened = Vec::new();
+    for service in services {
+        let settings = (service.settings)(file)?;
+        telemetry::start(&settings.telemetry);
+        drain = drain.max(settings.server.drain());
+        opened.push(seat(service, &settings, file, &mesh, &runtime).await?);
+    }
+    for service in &mut opened {
+        std::mem::replace(&mut service.start, Box::new(|| {}))();
+        while !service.ready.ask().await {
+            runtime.pause(LOOK).await;
+        }
+    }
+    if with_edge {
+        edge(file, &mesh, &runtime).await?;
+    }
+    show::announce(&format!("serving {}\n", options.services.join(", ")));
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    if !runtime.shutdown(drain).await {
+        tracing::warn!(?drain, "some calls did not end in time");
+    }
+    Ok(())
+}
+
+/// Opens one service behind its own identity and its own socket.
+async fn seat(
+    service: &Service,
+    settings: &Settings,
+    file: Option<&Path>,
+    mesh: &Mesh,
+    runtime: &Runtime,
+) -> Result<Opened, Problem> {
+    let name = service.name;
+    let listen = settings.server.listen.ok_or_else(|| {
+        Problem::new(format!(
+            "{name} is told no address: set {}__SERVER__LISTEN",
+            environment(name)
+        ))
+    })?;
+    let credentials = credentials(name, &settings.auth)?;
+    mesh.identity(name, credentials.clone());
+    know(mesh, &settings.peers);
+    let opened = (service.open)(Seat {
+        file: file.map(Path::to_owned),
+        dev: None,
+        place: Place::Configured,
+        mesh: mesh.clone(),
+        runtime: runtime.clone(),
+        verifier: verifier(name, &settings.auth)?,
+    })
+    .await?;
+    mesh.here(name, opened.guard.clone());
+    let domain = settings.auth.trust_domain.clone();
+    let listening = serve(listen, credentials, domain, opened.guard.clone(), runtime).await?;
+    show::announce(&format!("{name} listens on {}\n", listening.address));
+    Ok(opened)
+}
+
+async fn edge(file: Option<&Path>, mesh: &Mesh, runtime: &Runtime) -> Result<(), Problem> {
+    let config: aex_gateway::Config = aex_kit::config::load(aex_gateway::NAME, file)?;
+    telemetry::start(&config.telemetry);
+    if !config.peers.is_empty() {
+        mesh.identity(aex_gateway::NAME, credentials(aex_gateway::NAME, &config.auth)?);
+        know(mesh, &config.peers);
+    }
+    let key = config.principal_key_file.as_deref().ok_or_else(|| {
+        Problem::new("the edge has no key to sign principals with: set AEX_GATEWAY__PRINCIPAL_KEY_FILE")
+    })?;
+    let pem =
+        std::fs::read_to_string(key).map_err(|error| Problem::new(format!("{}: {error}", key.display())))?;
+    let reached: Vec<_> = SERVICES
+        .iter()
+        .map(|service| service.name)
+        .filter(|name| config.peers.contains_key(*name) || mesh.guard(name).is_some())
+        .collect();
+    let listening = Edge::open(&config, PrincipalKey::from_pem(&pem)?, mesh, runtime, &reached)?
+        .listen()
+        .await?;
+    show::announce(&format!("gateway listens on {}\n", listening.address));
+    Ok(())
+}
+
+fn know(mesh: &Mesh, peers: &Peers) {
+    for (name, address) in peers {
+        mesh.at(name, address);
+    }
+}
+
+fn credentials(name: &str, auth: &Auth) -> Result<Credentials, Problem> {
+    let (Some(ca), Some(cert), Some(key)) = (&auth.ca_file, &auth.cert_file, &auth.key_file) else {
+        return Err(Problem::new(format!(
+            "{name} has no identity: set {0}__AUTH__CA_FILE, {0}__AUTH__CERT_FILE and {0}__AUTH__KEY_FILE",
+            environment(name)
+        )));
+    };
+    Ok(Credentials::new(&read_pem(ca, cert, key)?)?)
+}
+
+fn verifier(name: &str, auth: &Auth) -> Result<Verifier, Problem> {
+    if auth.principal_key_files.is_empty() {
+        return Err(Problem::new(format!(
+            "{name} would believe no principal: name the gateway's public key in auth.principal_key_files"
+        )));
+    }
+    let pems = auth
+        .principal_key_files
+        .iter()
+        .map(|path| {
+            std::fs::read_to_string(path)
+                .map_err(|error| Problem::new(format!("{}: {error}", path.display())))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Verifier::new(pems.iter().map(String::as_str))?)
+}
+
+fn environment(name: &str) -> String {
+    format!("AEX_{}", name.replace('-', "_").to_uppercase())
+}
+
+/// A file that was named must be there; what it says is judged service by service.
+pub(crate) fn readable(file: Option<&Path>) -> Result<(), Problem> {
+    let Some(file) = file else { return Ok(()) };
+    std::fs::read_to_string(file).map(drop).map_err(|error| {
+        Problem::new(format!(
+            "cannot read the configuration {}: {error}",
+            file.display()
+        ))
+    })
+}

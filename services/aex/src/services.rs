@@ -1,0 +1,136 @@
+//! Every service that this binary hosts: one line each.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aex_kit::{
+    Guard, Hosted, Mesh, Ready, Runtime,
+    config::{Auth, ConfigError, Database, Peers, Secret, Server, Telemetry},
+    host,
+    principal::Verifier,
+};
+use aex_store::Schema;
+use futures::future::LocalBoxFuture;
+
+use crate::{database::Place, problem::Problem};
+
+/// A service as the table knows it.
+pub(crate) struct Service {
+    /// Folder, SPIFFE id, section of the configuration.
+    pub(crate) name: &'static str,
+    pub(crate) schema: &'static Schema,
+    pub(crate) settings: fn(Option<&Path>) -> Result<Settings, ConfigError>,
+    pub(crate) open: fn(Seat) -> LocalBoxFuture<'static, Result<Opened, Problem>>,
+}
+
+/// The sections that every service has, and the whole as it would be printed.
+pub(crate) struct Settings {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) auth: Auth,
+    pub(crate) peers: Peers,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) printed: serde_json::Value,
+}
+
+/// What a service is opened with.
+#[derive(Clone)]
+pub(crate) struct Seat {
+    pub(crate) file: Option<PathBuf>,
+    /// The secrets of a development exchange; absent in production, where the configuration names them.
+    pub(crate) dev: Option<Dev>,
+    pub(crate) place: Place,
+    pub(crate) mesh: Mesh,
+    pub(crate) runtime: Runtime,
+    pub(crate) verifier: Verifier,
+}
+
+/// What a development exchange sets without being asked.
+#[derive(Clone)]
+pub(crate) struct Dev {
+    pub(crate) pepper: Secret,
+}
+
+/// A service that is open and hosted; its workers rest until they are started.
+pub(crate) struct Opened {
+    pub(crate) name: &'static str,
+    pub(crate) contracts: &'static [&'static str],
+    pub(crate) guard: Guard,
+    pub(crate) ready: Ready,
+    pub(crate) start: Box<dyn FnOnce() + Send>,
+}
+
+/// Names a crate by the template: `App`, `Config`, `SCHEMA`. The second part sets what development needs and what has no
+/// default; the third refuses a configuration that cannot work.
+macro_rules! service {
+    ($krate:ident) => {
+        service!($krate, |_, _| {}, |_| Ok(()))
+    };
+    ($krate:ident, $tune:expr, $check:expr) => {
+        Service {
+            name: <$krate::App as Hosted>::NAME,
+            schema: &$krate::SCHEMA,
+            settings: |file| {
+                let config: $krate::Config = aex_kit::config::load(<$krate::App as Hosted>::NAME, file)?;
+                Ok(Settings {
+                    printed: serde_json::to_value(&config).unwrap_or_default(),
+                    server: config.server,
+                    database: config.database,
+                    auth: config.auth,
+                    peers: config.peers,
+                    telemetry: config.telemetry,
+                })
+            },
+            open: |seat| {
+                Box::pin(async move {
+                    let name = <$krate::App as Hosted>::NAME;
+                    let mut config: $krate::Config = aex_kit::config::load(name, seat.file.as_deref())?;
+                    let tune: fn(&mut $krate::Config, &Dev) = $tune;
+                    let check: fn(&$krate::Config) -> Result<(), &'static str> = $check;
+                    if let Some(dev) = &seat.dev {
+                        tune(&mut config, dev);
+                    }
+                    check(&config)
+                        .map_err(|what| Problem::new(format!("configuration of {name}: {what}")))?;
+                    let connect = seat.place.connect($krate::SCHEMA.name, &config.database)?;
+                    let app = $krate::App::open(&config, &connect, &seat.mesh, &seat.runtime).await?;
+                    let app = Arc::new(app);
+                    let (guard, ready) = host(&app, &seat.runtime, &config.server, seat.verifier).await?;
+                    Ok(Opened {
+                        name,
+                        contracts: <$krate::App as Hosted>::SERVICES,
+                        guard,
+                        ready,
+                        start: Box::new(move || app.start_workers()),
+                    })
+                })
+            },
+        }
+    };
+}
+
+/// All of them, in the order in which they are opened.
+pub(crate) static SERVICES: &[Service] = &[service!(
+    aex_identity,
+    |config, dev| config.keys.pepper = Some(dev.pepper.clone()),
+    |config| config.keys.check()
+)];
+
+/// The services of these names; one that does not exist is named in the refusal.
+pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Service>, Problem> {
+    let find = |name: &String| {
+        SERVICES
+            .iter()
+            .find(|service| service.name == name)
+            .ok_or_else(|| {
+                let known: Vec<_> = SERVICES.iter().map(|service| service.name).collect();
+                Problem::new(format!(
+                    "there is no service {name}: choose from {}, gateway",
+                    known.join(", ")
+                ))
+            })
+    };
+    names.iter().map(find).collect()
+}

@@ -1,0 +1,155 @@
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use aex_proto::aex::identity::v1::{self as pb, identity_service_client::IdentityServiceClient};
+use tonic::{Request, transport::Endpoint};
+
+use crate::machine::{Machine, Running};
+
+/// The tenant of a key, asked over the edge.
+async fn tenant(running: &Running, made: &serde_json::Value) -> Result<pb::Tenant, tonic::Status> {
+    let channel = Endpoint::from_shared(running.edge.clone())
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    let mut request = Request::new(pb::GetTenantRequest {
+        tenant_id: made["tenant_id"].as_str().unwrap().to_owned(),
+    });
+    let bearer = format!("Bearer {}", made["api_key"].as_str().unwrap());
+    request
+        .metadata_mut()
+        .insert("authorization", bearer.parse().unwrap());
+    let reply = IdentityServiceClient::new(channel).get_tenant(request).await?;
+    Ok(reply.into_inner().tenant.unwrap())
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn the_first_call_works_with_the_first_key_and_a_restart_keeps_everything() {
+    let machine = Machine::new();
+    let mut first = machine.start();
+    let made = machine.json(&["init", "--name", "Ada", "--json"]);
+    assert_eq!(tenant(&first, &made).await.unwrap().display_name, "Ada");
+    let data = machine.data();
+    for word in [
+        env!("CARGO_PKG_VERSION"),
+        &first.edge,
+        "aex init",
+        &data.display().to_string(),
+    ] {
+        assert!(first.said.contains(word), "{word} in {}", first.said);
+    }
+    assert_eq!(mode(&data.join("secrets")), 0o700);
+    for secret in [
+        "ca.key",
+        "operator.key",
+        "operator.pem",
+        "pepper",
+        "principal.key",
+    ] {
+        assert_eq!(mode(&data.join("secrets").join(secret)), 0o600, "{secret}");
+    }
+    println!("first start {:?}, {} MiB", first.took, first.memory());
+    assert!(first.signal("TERM").success());
+    assert_eq!(machine.postgres(), None);
+    assert!(!data.join("operator.json").exists());
+
+    let mut second = machine.start();
+    assert_eq!(tenant(&second, &made).await.unwrap().display_name, "Ada");
+    println!("second start {:?}, {} MiB", second.took, second.memory());
+    assert!(second.signal("INT").success());
+    assert_eq!(machine.postgres(), None);
+}
+
+#[tokio::test]
+async fn a_kill_leaves_nothing_running_and_the_next_start_has_everything() {
+    let machine = Machine::new();
+    let mut first = machine.start();
+    let made = machine.json(&["init", "--name", "Ada", "--json"]);
+    assert!(machine.postgres().is_some());
+    first.signal("KILL");
+    let killed = Instant::now();
+    while machine.postgres().is_some() {
+        assert!(
+            killed.elapsed() < Duration::from_secs(10),
+            "PostgreSQL outlived the kill"
+        );
+        std::thread::yield_now();
+    }
+    let second = machine.start();
+    assert_eq!(tenant(&second, &made).await.unwrap().display_name, "Ada");
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused_within_a_second() {
+    let machine = Machine::new();
+    let running = machine.start();
+    let made = machine.json(&["init", "--json"]);
+    tenant(&running, &made).await.unwrap();
+    let channel = Endpoint::from_shared(running.edge.clone())
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    let mut request = Request::new(pb::RevokeApiKeyRequest {
+        idempotency_key: "revoke-0123456789".to_owned(),
+        key_id: made["key_id"].as_str().unwrap().to_owned(),
+    });
+    let bearer = format!("Bearer {}", made["api_key"].as_str().unwrap());
+    request
+        .metadata_mut()
+        .insert("authorization", bearer.parse().unwrap());
+    IdentityServiceClient::new(channel)
+        .revoke_api_key(request)
+        .await
+        .unwrap();
+    let revoked = Instant::now();
+    while tenant(&running, &made).await.is_ok() {
+        assert!(revoked.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn fsck_finds_nothing_while_it_runs_and_at_rest() {
+    let machine = Machine::new();
+    let mut running = machine.start();
+    let made = machine.json(&["init", "--json"]);
+    let acks = machine.folder.path().join("acks");
+    std::fs::write(&acks, format!("tenant {}\n", made["tenant_id"].as_str().unwrap())).unwrap();
+    let acks = acks.display().to_string();
+    let arguments = ["fsck", "--json", "--acks", &acks];
+    let live = machine.json(&arguments);
+    assert_eq!(live["violations"].as_array().unwrap().len(), 0, "{live}");
+    assert_eq!(live["facts"]["tenant.status"], 1, "{live}");
+    running.signal("TERM");
+    assert_eq!(machine.json(&arguments), live);
+    assert_eq!(machine.postgres(), None);
+
+    // What was acknowledged and is not there is a violation.
+    std::fs::write(
+        machine.folder.path().join("acks"),
+        "tenant tenant_01h455vb4pex5vsknk084sn02q\n",
+    )
+    .unwrap();
+    let output = machine.run(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("tenant_01h455vb4pex5vsknk084sn02q"));
+}
+
+#[test]
+fn fsck_after_a_kill_goes_to_rest_by_itself() {
+    let machine = Machine::new();
+    let mut running = machine.start();
+    machine.json(&["init", "--json"]);
+    running.signal("KILL");
+    assert!(machine.data().join("operator.json").exists());
+    let found = machine.json(&["fsck", "--json"]);
+    assert_eq!(found["facts"]["tenant.status"], 1, "{found}");
+}

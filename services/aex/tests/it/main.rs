@@ -1,0 +1,14 @@
+//! The binary as people use it: started, spoken to, killed.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "what does not hold fails the test"
+)]
+
+mod dev;
+mod machine;
+mod serve;
+mod words;
