@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use aex_error::wire;
 use aex_proto::aex::{
     bid_evaluator::v1::{BidsEvaluated, EvaluatedBid},
     bid_gateway::v1 as pb,
@@ -145,7 +144,5 @@ async fn bids_on_work_that_fails_are_lost() {
         },
     );
     market.ledger.seen("bid.lost", |_| true).await;
-    let lost = market.get(&bid.bid_id).await;
-    assert_eq!(lost.status(), pb::BidStatus::Lost);
-    assert!(lost.update_time >= Some(wire::time(market.world.runtime().now())));
+    assert_eq!(market.get(&bid.bid_id).await.status(), pb::BidStatus::Lost);
 }
