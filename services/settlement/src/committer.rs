@@ -211,7 +211,10 @@ impl Worker {
     /// Commits a batch and answers its callers. What the database refuses is halved until the bad command stands alone.
     async fn settle(&self, batch: Vec<Waiting>) {
         let mut ended: Vec<Option<Result<Ended, Error>>> = batch.iter().map(|_| None).collect();
-        let mut parts: Vec<Range<usize>> = vec![0..batch.len()];
+        let mut parts: Vec<Range<usize>> = Vec::from([Range {
+            start: 0,
+            end: batch.len(),
+        }]);
         while let Some(part) = parts.pop() {
             let commands = batch.get(part.clone()).unwrap_or_default();
             match self.commit(commands).await {

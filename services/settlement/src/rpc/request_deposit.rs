@@ -17,20 +17,19 @@ pub(super) async fn request_deposit(
     let deposit = call.id();
 
     let stored: Option<RequestDepositResponse> = app.store.replay(&mut call, &request).await?;
-    let response = match stored {
-        Some(response) => response,
-        None => {
-            peers::active_tenant(&app.identity, &call, tenant).await?;
-            let command = Command::RequestDeposit(RequestDeposit {
-                deposit,
-                tenant,
-                money,
-                rail,
-            });
-            app.committer
-                .submit_keyed(&call, &request, command, respond)
-                .await?
-        }
+    let response = if let Some(response) = stored {
+        response
+    } else {
+        peers::active_tenant(&app.identity, &call, tenant).await?;
+        let command = Command::RequestDeposit(RequestDeposit {
+            deposit,
+            tenant,
+            money,
+            rail,
+        });
+        app.committer
+            .submit_keyed(&call, &request, command, respond)
+            .await?
     };
     if rail == Rail::TEST {
         confirmed(app, &mut call, response).await

@@ -172,19 +172,19 @@ impl TryFrom<Row> for Deposit {
 
     fn try_from(row: Row) -> Result<Self, Failure> {
         let id = DepositId::from(row.deposit_id);
-        let broken = |_| Failure::corrupt(format!("deposit {id}"));
+        let broken = || Failure::corrupt(format!("deposit {id}"));
         Ok(Self {
             id,
-            version: u64::try_from(row.version).map_err(|_| broken(()))?,
+            version: u64::try_from(row.version).map_err(|_| broken())?,
             time: row.update_time.into(),
             tenant: row.tenant_id.into(),
             money: Money {
-                currency: row.currency.parse().map_err(|_| broken(()))?,
-                amount: Amount::try_from(row.amount).map_err(|_| broken(()))?,
+                currency: row.currency.parse().map_err(|_| broken())?,
+                amount: Amount::try_from(row.amount).map_err(|_| broken())?,
             },
-            rail: row.rail.parse().map_err(|_| broken(()))?,
+            rail: row.rail.parse().map_err(|_| broken())?,
             request_time: row.request_time.into(),
-            state: row.state().ok_or_else(|| broken(()))?,
+            state: row.state().ok_or_else(broken)?,
         })
     }
 }

@@ -264,15 +264,15 @@ impl From<&Hold> for Row {
             row.set_award(award);
         }
         match &hold.state {
-            State::Held(held) => {
-                row.not_before = held.release_not_before.map(Into::into);
-                row.overdue_time = held.overdue_since.map(Into::into);
+            State::Held(waiting) => {
+                row.not_before = waiting.release_not_before.map(Into::into);
+                row.overdue_time = waiting.overdue_since.map(Into::into);
             }
             State::Captured(captured) => row.set_captured(captured),
-            State::Released(released) => {
-                row.not_before = released.not_before.map(Into::into);
-                row.release_journal = journal(&released.released);
-                row.release_time = Some(released.released.time.into());
+            State::Released(gone) => {
+                row.not_before = gone.not_before.map(Into::into);
+                row.release_journal = journal(&gone.released);
+                row.release_time = Some(gone.released.time.into());
             }
         }
         row
@@ -306,7 +306,7 @@ impl Row {
     fn set_captured(&mut self, captured: &Captured) {
         let Captured {
             settlement,
-            settled,
+            settled: posting,
             residual_released,
             payout_released,
             ..
@@ -317,8 +317,8 @@ impl Row {
         self.residual = Some(settlement.residual.decimal());
         self.residual_release_at = Some(settlement.residual_release_at.into());
         self.payout_release_at = Some(settlement.payout_release_at.into());
-        self.settle_journal = journal(settled);
-        self.settle_time = Some(settled.time.into());
+        self.settle_journal = journal(posting);
+        self.settle_time = Some(posting.time.into());
         self.residual_journal = residual_released.as_ref().and_then(journal);
         self.residual_release_time = residual_released.map(|posted| posted.time.into());
         self.payout_journal = payout_released.as_ref().and_then(journal);

@@ -9,7 +9,7 @@ mod json;
 mod replay;
 pub(crate) mod statements;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aex_settlement_ledger::{Command, Event, Hold, Rows, Timer, Touched};
 use aex_store::{Failure, Tx};
@@ -64,34 +64,44 @@ pub(crate) const fn job(timer: Timer) -> &'static str {
 }
 
 /// The jobs that a hold has, and those that it has no more.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(crate) struct Jobs {
-    due: Vec<(&'static str, Uuid, Timestamp)>,
-    done: Vec<(&'static str, Uuid)>,
+    due: BTreeMap<(&'static str, Uuid), Timestamp>,
+    done: BTreeSet<(&'static str, Uuid)>,
 }
 
 impl Jobs {
     /// The timers of a contract as its hold has them now.
     pub(crate) fn of_hold(&mut self, contract: ContractId, hold: Option<&Hold>) {
         for timer in Timer::ALL {
-            match hold.and_then(|hold| hold.due(timer)) {
-                Some(due) => self.due.push((job(timer), contract.uuid(), due)),
-                None => self.done.push((job(timer), contract.uuid())),
-            }
+            let due = hold.and_then(|hold| hold.due(timer));
+            self.set((job(timer), contract.uuid()), due);
         }
     }
 
     /// The confirmation of a deposit by the test rail, at once or not at all.
     pub(crate) fn of_deposit(&mut self, deposit: DepositId, confirm_at: Option<Timestamp>) {
-        match confirm_at {
-            Some(due) => self.due.push((CONFIRM_TEST, deposit.uuid(), due)),
-            None => self.done.push((CONFIRM_TEST, deposit.uuid())),
+        self.set((CONFIRM_TEST, deposit.uuid()), confirm_at);
+    }
+
+    fn set(&mut self, job: (&'static str, Uuid), due: Option<Timestamp>) {
+        if let Some(due) = due {
+            self.due.insert(job, due);
+        } else {
+            self.done.insert(job);
         }
     }
 
-    pub(crate) async fn save(self, tx: &mut Tx<'_>) -> Result<(), Failure> {
-        tx.unschedule_all(&self.done).await?;
-        tx.schedule_all(&self.due).await
+    /// Sets and unsets the jobs, in one order.
+    pub(crate) async fn save(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        let done: Vec<_> = self.done.iter().copied().collect();
+        let due: Vec<_> = self
+            .due
+            .iter()
+            .map(|(&(kind, key), &due)| (kind, key, due))
+            .collect();
+        tx.unschedule_all(&done).await?;
+        tx.schedule_all(&due).await
     }
 }
 

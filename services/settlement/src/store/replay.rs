@@ -61,9 +61,7 @@ pub(crate) async fn replay(store: &Store, call: &mut Call, events: &[Event]) -> 
             Ok(())
         })
         .await?;
-    store
-        .work(call, async |tx| Ok(jobs.clone().save(tx).await?))
-        .await
+    store.work(call, async |tx| Ok(jobs.save(tx).await?)).await
 }
 
 fn fold<T, E: std::fmt::Display>(

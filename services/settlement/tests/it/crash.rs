@@ -41,7 +41,7 @@ async fn a_service_that_dies_under_load_leaves_whole_commands_only() {
                         let _ = engine.settle_contract(settle(&award.contract_id, "1")).await;
                     });
                 }
-                tokio::time::sleep(Duration::from_millis(millis)).await;
+                world.runtime().pause(Duration::from_millis(millis)).await;
             });
             process.shutdown_background();
         })

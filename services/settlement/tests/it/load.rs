@@ -1,6 +1,9 @@
 //! Many callers at once, and how fast it goes.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::Mutex;
 
@@ -52,10 +55,7 @@ async fn every_deposit_that_is_retried_until_acknowledged_counts_once() {
         caller.await.unwrap();
     }
     let took = began.elapsed();
-    println!(
-        "RESULT deposits {DEPOSITS} in {took:?}: {:.0}/s",
-        DEPOSITS as f64 / took.as_secs_f64()
-    );
+    report("deposits", DEPOSITS, took);
     assert_eq!(
         settlement.balance(&ada).await,
         [&DEPOSITS.to_string(), "0", "0", "0"]
@@ -111,10 +111,13 @@ async fn many_trades_between_many_tenants_balance() {
         trader.await.unwrap();
     }
     let settled = began.elapsed();
-    println!(
-        "RESULT holds {:.0}/s settlements {:.0}/s",
-        TRADES as f64 / placed.as_secs_f64(),
-        TRADES as f64 / settled.as_secs_f64()
-    );
+    report("holds", TRADES, placed);
+    report("settlements", TRADES, settled);
     settlement.assert_clean().await;
+}
+
+#[expect(clippy::print_stdout, reason = "a measurement is for reading")]
+fn report(what: &str, count: usize, took: Duration) {
+    let rate = f64::from(u32::try_from(count).unwrap()) / took.as_secs_f64();
+    println!("RESULT {what} {count} in {took:?}: {rate:.0}/s");
 }
