@@ -21,7 +21,7 @@ pub use clock::{Clock, ManualClock};
 pub use guard::Guard;
 pub use host::{Hosted, Ready, host};
 pub use mesh::{Link, Mesh, OnCall, Wire, in_process, remote};
-pub use rpc::{Reply, Stream, Watcher, stream, unary};
+pub use rpc::{Reply, Stream, Watcher, stream, unary, watch};
 pub use runtime::{Runtime, Signal};
 pub use server::{Listening, ServeError, serve};
 
