@@ -124,7 +124,9 @@ impl<'a> Checker<'a> {
 
     /// A list of texts, each under the same limits.
     pub fn texts(&mut self, field: &str, values: &[String], limits: &Limits) {
-        self.count(field, values.len(), limits);
+        if !self.count(field, values.len(), limits) {
+            return;
+        }
         for (index, value) in values.iter().enumerate() {
             if value.is_empty() {
                 self.note(&format!("{field}[{index}]"), "must not be empty");
@@ -145,7 +147,9 @@ impl<'a> Checker<'a> {
 
     /// A list of bytes, each under the same limits.
     pub fn blobs(&mut self, field: &str, values: &[impl AsRef<[u8]>], limits: &Limits) {
-        self.count(field, values.len(), limits);
+        if !self.count(field, values.len(), limits) {
+            return;
+        }
         for (index, value) in values.iter().enumerate() {
             self.bytes(&format!("{field}[{index}]"), value.as_ref(), limits);
         }
@@ -162,7 +166,9 @@ impl<'a> Checker<'a> {
 
     /// A list of enums; none of them zero.
     pub fn choices<E: TryFrom<i32>>(&mut self, field: &str, values: &[i32], limits: &Limits) {
-        self.count(field, values.len(), limits);
+        if !self.count(field, values.len(), limits) {
+            return;
+        }
         for (index, value) in values.iter().enumerate() {
             if *value == 0 || E::try_from(*value).is_err() {
                 self.note(
@@ -237,7 +243,9 @@ impl<'a> Checker<'a> {
 
     /// A list of messages of ours.
     pub fn messages<M: Rules>(&mut self, field: &str, values: &[M], limits: &Limits) {
-        self.count(field, values.len(), limits);
+        if !self.count(field, values.len(), limits) {
+            return;
+        }
         for (index, message) in values.iter().enumerate() {
             self.inside(&format!("{field}[{index}]"), message);
         }
@@ -250,13 +258,17 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn count(&mut self, field: &str, count: usize, limits: &Limits) {
+    /// Is the list of a length whose elements are worth looking at? Of one that is too long, that is all there is to say:
+    /// its elements would crowd out what is wrong with other fields.
+    fn count(&mut self, field: &str, count: usize, limits: &Limits) -> bool {
         if count == 0 && limits.required {
             self.note(field, "must have at least one element");
         }
         if limits.max_items > 0 && count > limits.max_items as usize {
             self.note(field, format!("must have at most {} elements", limits.max_items));
+            return false;
         }
+        true
     }
 }
 
