@@ -1,1 +1,87 @@
-//! Providers, their agents and keys, and the work that is offered to them.
+//! Provider-registry: who sells on the exchange, by which agents, and which work is offered to them.
+
+pub mod config;
+mod convert;
+pub mod domain;
+mod error;
+mod peers;
+mod rpc;
+mod store;
+mod worker;
+
+use std::sync::Arc;
+
+use aex_kit::{Hosted, Link, Mesh, Runtime};
+use aex_proto::aex::provider_registry::v1::provider_registry_service_server::{
+    ProviderRegistryServiceServer, SERVICE_NAME,
+};
+use aex_store::{Connect, OpenError, Schema, Store};
+use tonic::service::RoutesBuilder;
+
+pub use config::Config;
+pub use error::Error;
+
+/// The tables of provider-registry.
+pub static SCHEMA: Schema = Schema {
+    name: "provider_registry",
+    migrations: sqlx::migrate!("./migrations"),
+    keeps_keys: false,
+    // Holds nothing: its rows are only there to be locked.
+    not_replayed: &["seller"],
+};
+
+/// The service.
+#[derive(Debug)]
+pub struct App {
+    store: Store,
+    ledger: Link,
+    identity: Link,
+}
+
+impl App {
+    /// Opens the service on its tables.
+    pub async fn open(
+        config: &Config,
+        connect: &Connect,
+        mesh: &Mesh,
+        runtime: &Runtime,
+    ) -> Result<Self, OpenError> {
+        let store = Store::open(&SCHEMA, connect, runtime).await?;
+        Ok(Self::on(store, config, mesh))
+    }
+
+    /// The service on a store that is open.
+    pub fn on(store: Store, _config: &Config, mesh: &Mesh) -> Self {
+        Self {
+            store,
+            ledger: mesh.link(Self::NAME, "event-ledger"),
+            identity: mesh.link(Self::NAME, "identity"),
+        }
+    }
+
+    /// Rebuilds providers, agents, subscriptions and opportunities from their events.
+    pub async fn replay(&self, events: &[aex_proto::aex::common::v1::Event]) -> Result<(), Error> {
+        store::replay(&self.store, events).await
+    }
+}
+
+impl Hosted for App {
+    const NAME: &'static str = "provider-registry";
+    const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
+
+    fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {
+        routes.add_service(
+            ProviderRegistryServiceServer::from_arc(self).max_decoding_message_size(aex_kit::LARGEST_MESSAGE),
+        );
+    }
+
+    fn start_workers(self: Arc<Self>) {
+        aex_store::relay(&self.store, Self::NAME, self.ledger.clone());
+        self.store.start_watch_reader();
+        worker::follow_works(&self.store, self.ledger.clone());
+    }
+
+    async fn is_ready(&self) -> bool {
+        self.store.is_ready().await
+    }
+}

@@ -77,8 +77,28 @@ where
     E: Explain,
     F: Future<Output = Result<(Call, W), E>>,
 {
+    watch(request, |call, request| {
+        let opened = open(call, request);
+        async move {
+            let (call, watcher) = opened.await?;
+            Ok::<_, E>((call, signal, watcher))
+        }
+    })
+    .await
+}
+
+/// Opens a watch whose resource only the admitted call tells: `open` answers its signal too.
+pub async fn watch<Q, W, E, F>(
+    request: Request<Q>,
+    open: impl FnOnce(Call, Q) -> F,
+) -> Reply<Stream<W::Reply>>
+where
+    W: Watcher,
+    E: Explain,
+    F: Future<Output = Result<(Call, Signal, W), E>>,
+{
     let (call, request) = admitted(request)?;
-    let (call, watcher) = open(call, request).await.map_err(|error| status(&error))?;
+    let (call, signal, watcher) = open(call, request).await.map_err(|error| status(&error))?;
     let (replies, receiver) = mpsc::channel(AHEAD);
     let runtime = call.runtime().clone();
     runtime.spawn_until_stop(rounds(call, watcher, signal, replies));

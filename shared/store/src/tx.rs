@@ -210,6 +210,28 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
+    /// Tells the watchers of many resources the same, with the commit. The caller keeps others from telling any of them
+    /// meanwhile.
+    pub async fn tell_all(
+        &mut self,
+        resources: impl IntoIterator<Item = Uuid>,
+        message: &impl Message,
+    ) -> Result<(), Failure> {
+        let (now, resources) = (self.now, Vec::from_iter(resources));
+        sqlx::query(sql!(
+            "INSERT INTO watch_log (resource_id, version, message, create_time)
+             SELECT told.id, COALESCE((SELECT MAX(version) FROM watch_log WHERE resource_id = told.id), 0) + 1, $2, $3
+             FROM UNNEST($1::uuid[]) AS told (id)"
+        ))
+        .bind(&resources)
+        .bind(message.encode_to_vec())
+        .bind(chrono::DateTime::from(now))
+        .execute(self.sql())
+        .await?;
+        self.woken.resources.extend(resources);
+        Ok(())
+    }
+
     /// Writes what was published to the outbox; the last statement before the commit.
     pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
         if self.facts.is_empty() {

@@ -134,6 +134,17 @@ impl Store {
 }
 
 impl Tx<'_> {
+    /// The version of the last message that a resource's watchers were told; 0 when they were told nothing.
+    pub async fn told_until(&mut self, resource: Uuid) -> Result<u64, Failure> {
+        let last: i64 = sqlx::query_scalar(sql!(
+            "SELECT COALESCE(MAX(version), 0) FROM watch_log WHERE resource_id = $1"
+        ))
+        .bind(resource)
+        .fetch_one(self.sql())
+        .await?;
+        Ok(u64::try_from(last).unwrap_or_default())
+    }
+
     /// What a resource's watchers were told after a version, with the version of each message.
     pub async fn told<M: Message + Default>(
         &mut self,

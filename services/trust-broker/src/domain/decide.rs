@@ -4,7 +4,7 @@
 //! the score is another one, `trust.score_updated` follows, and if the tier is, `trust.tier_changed`. A
 //! decision takes the record of a provider or, when there is none, [`TrustRecord::unknown`].
 
-use aex_types::{AgentId, ContractId, ProviderId, TenantId, Text, Timestamp};
+use aex_types::{ContractId, Money, ProviderId, TenantId, Text, Timestamp};
 
 use super::{
     assessment::assess,
@@ -19,6 +19,8 @@ use super::{
 pub struct Register {
     /// Which.
     pub provider_id: ProviderId,
+    /// The tenant that owns it.
+    pub owner_id: TenantId,
     /// When; tenure starts here.
     pub registered_at: Timestamp,
     /// It belongs to the exchange's own house.
@@ -36,8 +38,8 @@ pub struct RecordOutcome {
     pub consumer_id: TenantId,
     /// The contract.
     pub contract_id: ContractId,
-    /// The agent that worked.
-    pub agent_id: AgentId,
+    /// The price agreed.
+    pub price: Money,
     /// How it ended.
     pub kind: Kind,
     /// When it ended.
@@ -78,6 +80,7 @@ pub fn register(record: &TrustRecord, command: &Register, now: Timestamp) -> Vec
         return Vec::new();
     }
     let Register {
+        owner_id,
         registered_at,
         is_internal,
         ..
@@ -85,6 +88,7 @@ pub fn register(record: &TrustRecord, command: &Register, now: Timestamp) -> Vec
     decided(
         record,
         Some(Change::Registered {
+            owner_id,
             registered_at,
             is_internal,
         }),
@@ -107,7 +111,7 @@ pub fn record_outcome(
     let RecordOutcome {
         contract_id,
         consumer_id,
-        agent_id,
+        price,
         kind,
         completed_at,
         ..
@@ -123,7 +127,7 @@ pub fn record_outcome(
             let outcome = Outcome {
                 contract_id,
                 consumer_id,
-                agent_id,
+                price,
                 kind,
                 completed_at,
             };

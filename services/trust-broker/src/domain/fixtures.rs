@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aex_types::{AgentId, ContractId, ProviderId, TenantId, Timestamp};
+use aex_types::{Amount, ContractId, Currency, Money, ProviderId, TenantId, Timestamp};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -33,7 +33,10 @@ pub(super) fn outcome(id: u128, consumer: u128, kind: Kind) -> Outcome {
     Outcome {
         contract_id: ContractId::from(Uuid::from_u128(id)),
         consumer_id: tenant(consumer),
-        agent_id: AgentId::from(Uuid::from_u128(1)),
+        price: Money {
+            currency: Currency::USD,
+            amount: Amount::ZERO,
+        },
         kind,
         completed_at: at(u64::try_from(id).unwrap()),
     }
@@ -43,7 +46,7 @@ pub(super) fn record_outcome(outcome: Outcome) -> RecordOutcome {
     let Outcome {
         contract_id,
         consumer_id,
-        agent_id,
+        price,
         kind,
         completed_at,
     } = outcome;
@@ -52,7 +55,7 @@ pub(super) fn record_outcome(outcome: Outcome) -> RecordOutcome {
         owner_id: tenant(OWNER),
         consumer_id,
         contract_id,
-        agent_id,
+        price,
         kind,
         completed_at,
     }
@@ -140,6 +143,7 @@ pub(super) fn lived(steps: &[(Step, i32)]) -> (TrustRecord, Vec<Event>) {
                 &live,
                 &Register {
                     provider_id,
+                    owner_id: tenant(OWNER),
                     registered_at: now,
                     is_internal,
                 },

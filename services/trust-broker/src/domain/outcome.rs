@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use aex_types::{AgentId, ContractId, TenantId, Timestamp};
+use aex_types::{ContractId, Money, TenantId, Timestamp};
 
 use super::score::{Fraction, Score};
 
@@ -124,8 +124,8 @@ pub struct Outcome {
     pub contract_id: ContractId,
     /// Who paid for it.
     pub consumer_id: TenantId,
-    /// The agent that worked.
-    pub agent_id: AgentId,
+    /// The price agreed.
+    pub price: Money,
     /// How it ended.
     pub kind: Kind,
     /// When it ended.

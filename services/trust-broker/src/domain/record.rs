@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aex_types::{ContractId, ProviderId, Text, Tier, Timestamp};
+use aex_types::{ContractId, ProviderId, TenantId, Text, Tier, Timestamp};
 
 use super::{
     evidence::Prior,
@@ -21,6 +21,8 @@ pub const NOTE_LIMIT: usize = 200;
 pub struct TrustRecord {
     /// Which provider.
     pub provider_id: ProviderId,
+    /// The tenant that owns it; `None` until trust-broker has heard of it.
+    pub owner_id: Option<TenantId>,
     /// When it was registered; `None` until trust-broker has heard of it. Tenure starts here.
     pub registered_at: Option<Timestamp>,
     /// It belongs to the exchange's own house. Once it does, it always does.
@@ -61,7 +63,8 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn add(&mut self, kind: Kind) {
+    /// Counts one more contract that ended so.
+    pub(crate) fn add(&mut self, kind: Kind) {
         let add = |count: &mut u64| *count = count.saturating_add(1);
         add(&mut self.contracts);
         match kind.credit() {
@@ -101,6 +104,8 @@ pub struct Event {
 pub enum Change {
     /// The provider was registered.
     Registered {
+        /// The tenant that owns it.
+        owner_id: TenantId,
         /// When; tenure starts here.
         registered_at: Timestamp,
         /// It belongs to the exchange's own house.
@@ -182,6 +187,7 @@ impl TrustRecord {
     pub fn unknown(provider_id: ProviderId) -> Self {
         Self {
             provider_id,
+            owner_id: None,
             registered_at: None,
             is_internal: false,
             passed: Passed::NONE,
@@ -236,9 +242,11 @@ impl TrustRecord {
         self.update_time = Some(event.time);
         match event.change {
             Change::Registered {
+                owner_id,
                 registered_at,
                 is_internal,
             } => {
+                self.owner_id = Some(owner_id);
                 self.registered_at = Some(registered_at);
                 self.is_internal = self.is_internal || is_internal;
             }

@@ -22,6 +22,7 @@ fn registered(is_internal: bool) -> TrustRecord {
     let unknown = TrustRecord::unknown(provider());
     let command = Register {
         provider_id: provider(),
+        owner_id: fixtures::tenant(fixtures::OWNER),
         registered_at: at(0),
         is_internal,
     };
@@ -215,6 +216,7 @@ fn an_outcome_may_come_before_the_registration() {
     assert_eq!(early.registered_at, None);
     let command = Register {
         provider_id: provider(),
+        owner_id: fixtures::tenant(fixtures::OWNER),
         registered_at: at(0),
         is_internal: false,
     };
@@ -293,6 +295,7 @@ fn an_event_that_does_not_follow_does_not_fold() {
         ..event.clone()
     };
     let change = Change::Registered {
+        owner_id: fixtures::tenant(fixtures::OWNER),
         registered_at: at(0),
         is_internal: false,
     };

@@ -1,0 +1,18 @@
+//! Provider-registry, tested on a real PostgreSQL with a real identity, in process and over mutual TLS.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    unreachable_pub,
+    reason = "what does not hold fails the test"
+)]
+
+mod agents;
+mod conformance;
+mod fixture;
+mod ledger;
+mod opportunities;
+mod providers;
+mod replay;
+mod status;
+mod subscriptions;

@@ -1,0 +1,21 @@
+//! The only SQL of trust-broker.
+
+pub(crate) mod audit;
+pub(crate) mod outcomes;
+pub(crate) mod records;
+
+use aex_proto::aex::common::v1::Event;
+use aex_store::Store;
+
+use crate::{Error, convert};
+
+/// Rebuilds the tables from events, in their order.
+pub(crate) async fn replay(store: &Store, events: &[Event]) -> Result<(), Error> {
+    let events = events
+        .iter()
+        .map(convert::replayed)
+        .collect::<Result<Vec<_>, _>>()?;
+    store
+        .fold(async |folding| Ok(records::apply(folding, &events).await?))
+        .await
+}
