@@ -317,6 +317,7 @@ const fn party(wire: pb::Party) -> Option<Party> {
 }
 
 /// An event of a contract, for the ledger. The terms stand in the state, which the event has been folded into.
+#[expect(clippy::too_many_lines, reason = "one arm for each event")]
 pub(crate) fn fact(event: &Event, after: &Contract) -> Fact {
     let terms = &after.terms;
     let known = Known::of(after);
@@ -442,6 +443,7 @@ fn made<P: prost::Message + prost::Name>(event: &Event, kind: &str, payload: &P)
 }
 
 /// What nearly every event of a contract says.
+#[expect(clippy::struct_field_names, reason = "as the fields of the events")]
 struct Known {
     contract_id: String,
     work_id: String,

@@ -45,6 +45,10 @@ const OVERDUE: Duration = Duration::from_hours(1);
 const REVIEW: Duration = Duration::from_hours(24);
 const DURATION: Duration = Duration::from_hours(1);
 
+/// Why settlement does not hold: because of the consumer's money, or because the hold itself cannot be.
+const NO_MONEY: [&str; 3] = ["INSUFFICIENT_FUNDS", "RECEIVABLE_OPEN", "TENANT_NOT_ACTIVE"];
+const NO_HOLD: [&str; 2] = ["HOLD_RELEASED", "HOLD_TERMS_CHANGED"];
+
 /// The others.
 #[derive(Debug)]
 pub(crate) struct Peers {
@@ -291,8 +295,6 @@ impl Peers {
             dispute_window: terms.dispute_window.map(wire::span),
             deadline: Some(wire::time(deadline)),
         };
-        const NO_MONEY: [&str; 3] = ["INSUFFICIENT_FUNDS", "RECEIVABLE_OPEN", "TENANT_NOT_ACTIVE"];
-        const NO_HOLD: [&str; 2] = ["HOLD_RELEASED", "HOLD_TERMS_CHANGED"];
         let answer = asked(call, SETTLEMENT, client.place_hold(request)).await;
         Ok(match refined(answer, &[&NO_MONEY[..], &NO_HOLD[..]].concat())? {
             Ok(_) => None,

@@ -685,7 +685,7 @@ impl Contract {
                 is_final,
             } if from == Status::Proposed => {
                 self.status = Status::Void;
-                self.reason = reason.as_str().to_owned();
+                reason.as_str().clone_into(&mut self.reason);
                 (self.sealed, self.is_final, self.end_time) = (sealed, is_final, at);
             }
             Change::Executing if from == Status::Awarded => {
@@ -722,7 +722,7 @@ impl Contract {
                 || (from == Status::VerificationPending && reason == FailReason::RejectedByConsumer) =>
             {
                 self.status = Status::Failed;
-                self.reason = reason.as_str().to_owned();
+                reason.as_str().clone_into(&mut self.reason);
                 (self.message, self.release_not_before, self.end_time) = (message, release_not_before, at);
             }
             Change::Expired if from.is_open() => {

@@ -6,7 +6,6 @@ use aex_proto::aex::contract_engine::v1::{GetContractKeysRequest, GetContractKey
 
 use crate::{App, Error};
 
-#[expect(clippy::unused_async, reason = "as every method")]
 pub(super) async fn get_contract_keys(
     app: &App,
     _: Call,
