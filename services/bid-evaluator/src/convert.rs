@@ -349,6 +349,7 @@ fn change(payload: &pb::BidsEvaluated) -> Option<Change> {
     })
 }
 
+#[expect(clippy::option_option, reason = "absent and unreadable are two things")]
 fn span(span: Option<&prost_types::Duration>) -> Option<Option<Duration>> {
     match span {
         None => Some(None),

@@ -165,6 +165,7 @@ fn unreadable(service: &'static str) -> Error {
 }
 
 /// A span that must be readable where it is given.
+#[expect(clippy::option_option, reason = "absent and unreadable are two things")]
 fn span(span: Option<&prost_types::Duration>) -> Option<Option<Duration>> {
     match span {
         None => Some(None),
