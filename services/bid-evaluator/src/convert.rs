@@ -107,7 +107,11 @@ fn ranked_bid(one: &Ranked) -> pb::RankedBid {
         rank: one.rank,
         bid_id: one.bid.bid_id.to_string(),
         provider_id: one.bid.provider_id.to_string(),
-        agent_id: one.bid.agent_id.map(|agent| agent.to_string()).unwrap_or_default(),
+        agent_id: one
+            .bid
+            .agent_id
+            .map(|agent| agent.to_string())
+            .unwrap_or_default(),
         price: Some(wire::money(&one.bid.price)),
         total_score: one.score.get(),
         scores: Some(scores(&one.components)),
@@ -224,7 +228,10 @@ fn terms_out(terms: &Terms) -> pb::EvaluatedTerms {
         max_price: Some(wire::money(&terms.max_price)),
         bid_strategy: terms.strategy.to_string(),
         max_latency: terms.max_latency.map(wire::span),
-        min_trust_tier: terms.min_trust_tier.map_or(WireTier::Unspecified, tier_out).into(),
+        min_trust_tier: terms
+            .min_trust_tier
+            .map_or(WireTier::Unspecified, tier_out)
+            .into(),
         internal_only: terms.internal_only,
         regions: terms.regions.iter().cloned().collect(),
         required_fields: terms.required_fields.iter().cloned().collect(),

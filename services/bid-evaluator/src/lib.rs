@@ -12,7 +12,9 @@ mod worker;
 use std::sync::Arc;
 
 use aex_kit::{Hosted, Link, Mesh, Runtime};
-use aex_proto::aex::bid_evaluator::v1::bid_evaluator_service_server::{BidEvaluatorServiceServer, SERVICE_NAME};
+use aex_proto::aex::bid_evaluator::v1::bid_evaluator_service_server::{
+    BidEvaluatorServiceServer, SERVICE_NAME,
+};
 use aex_store::{Connect, OpenError, Schema, Store};
 use tonic::service::RoutesBuilder;
 

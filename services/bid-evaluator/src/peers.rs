@@ -95,7 +95,9 @@ impl Peers {
             .await
             .map_err(|status| refused(PUBLISHER, id, status))?;
         let work = answer.into_inner().work;
-        work.as_ref().and_then(read_work).ok_or_else(|| unreadable(PUBLISHER))
+        work.as_ref()
+            .and_then(read_work)
+            .ok_or_else(|| unreadable(PUBLISHER))
     }
 
     /// Closes the book and answers what is in it.

@@ -64,7 +64,9 @@ impl App {
     pub(crate) async fn evaluated(&self, call: &mut Call, work: WorkId) -> Result<Evaluation, Error> {
         let stored = self
             .store
-            .read(call, async |tx| Ok::<_, Error>(evaluations::of_work(tx, work).await?))
+            .read(call, async |tx| {
+                Ok::<_, Error>(evaluations::of_work(tx, work).await?)
+            })
             .await?;
         if let Some(evaluation) = stored {
             return Ok(evaluation);
@@ -99,13 +101,14 @@ impl App {
         match recorded {
             // Somebody else was first; the sealed book is the same, but the trust of a moment later may differ, and the
             // first one holds.
-            Err(Error::Store(failure)) if evaluations::is_second(&failure) => self
-                .store
-                .read(call, async |tx| {
-                    let first = evaluations::of_work(tx, work).await?;
-                    first.ok_or(Error::EvaluationNotFound(work))
-                })
-                .await,
+            Err(Error::Store(failure)) if evaluations::is_second(&failure) => {
+                self.store
+                    .read(call, async |tx| {
+                        let first = evaluations::of_work(tx, work).await?;
+                        first.ok_or(Error::EvaluationNotFound(work))
+                    })
+                    .await
+            }
             recorded => recorded,
         }
     }

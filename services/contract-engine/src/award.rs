@@ -126,7 +126,10 @@ impl App {
                     Err(reason) => known.refusal = Some(reason),
                 },
                 Step::Hold => {
-                    let tier = known.ranking.as_ref().and_then(|all| all.tier_of(&contract.terms).ok());
+                    let tier = known
+                        .ranking
+                        .as_ref()
+                        .and_then(|all| all.tier_of(&contract.terms).ok());
                     match self.peers.hold(call, contract, tier.unwrap_or_default()).await? {
                         None => known.is_held = true,
                         refusal => known.refusal = refusal,
@@ -134,7 +137,9 @@ impl App {
                 }
                 Step::Award { tier } => {
                     *contract = self
-                        .decide(call, contract.id, |contract, now| contract::award(contract, tier, now))
+                        .decide(call, contract.id, |contract, now| {
+                            contract::award(contract, tier, now)
+                        })
                         .await?;
                 }
                 Step::Void { reason, sealed } => {

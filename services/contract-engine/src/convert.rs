@@ -12,9 +12,7 @@ use aex_types::{BidId, ContractId, Tier, Timestamp, WorkId};
 use prost::Message as _;
 
 use crate::domain::{
-    contract::{
-        Change, Content, Contract, Delivery, Event, FailReason, Party, Status, Terms, VoidReason,
-    },
+    contract::{Change, Content, Contract, Delivery, Event, FailReason, Party, Status, Terms, VoidReason},
     result::Offer,
 };
 

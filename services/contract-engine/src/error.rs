@@ -101,9 +101,7 @@ impl Explain for Error {
         match self {
             Self::ContractNotFound(id) => fault(NotFound, R::ContractNotFound).with("contract_id", id),
             Self::WorkNotFound(id) => fault(NotFound, R::WorkNotFound).with("work_id", id),
-            Self::WorkNotAwardable(id) => {
-                fault(FailedPrecondition, R::WorkNotAwardable).with("work_id", id)
-            }
+            Self::WorkNotAwardable(id) => fault(FailedPrecondition, R::WorkNotAwardable).with("work_id", id),
             Self::BidNotFound(id) => fault(NotFound, R::BidNotFound).with("bid_id", id),
             Self::BidNotRanked(id) => fault(FailedPrecondition, R::BidNotRanked).with("bid_id", id),
             Self::BidChanged(id) => fault(FailedPrecondition, R::BidChanged).with("bid_id", id),

@@ -46,7 +46,9 @@ pub struct App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("store", &self.store).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,7 +110,9 @@ fn token_key(config: &Config, runtime: &Runtime) -> Result<TokenKey, StartError>
             TokenKey::from_pem(&pem)
         }
         (None, None) => {
-            tracing::info!("contract tokens are signed by a key of this process; configure tokens.key_file to keep one");
+            tracing::info!(
+                "contract tokens are signed by a key of this process; configure tokens.key_file to keep one"
+            );
             let seed = runtime.with_rng(|rng| {
                 let mut seed = [0; 32];
                 rand::Rng::fill_bytes(rng, &mut seed);

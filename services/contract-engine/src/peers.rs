@@ -186,7 +186,11 @@ impl Peers {
     }
 
     /// How are the bids ranked? Closes the book where nobody has.
-    pub(crate) async fn evaluate(&self, call: &Call, work: WorkId) -> Result<Result<Ranking, VoidReason>, Error> {
+    pub(crate) async fn evaluate(
+        &self,
+        call: &Call,
+        work: WorkId,
+    ) -> Result<Result<Ranking, VoidReason>, Error> {
         let mut client = BidEvaluatorServiceClient::new(self.evaluator.on(call))
             .max_decoding_message_size(aex_kit::LARGEST_MESSAGE);
         let request = evaluator::EvaluateRequest {
@@ -229,7 +233,11 @@ impl Peers {
     }
 
     /// Takes the work for the contract.
-    pub(crate) async fn reserve(&self, call: &Call, contract: &Contract) -> Result<Option<VoidReason>, Error> {
+    pub(crate) async fn reserve(
+        &self,
+        call: &Call,
+        contract: &Contract,
+    ) -> Result<Option<VoidReason>, Error> {
         let mut client = WorkPublisherServiceClient::new(self.publisher.on(call));
         let request = publisher::ReserveAwardRequest {
             work_id: contract.terms.work_id.to_string(),
@@ -237,11 +245,13 @@ impl Peers {
             consumer_id: contract.terms.consumer_id.to_string(),
         };
         let answer = asked(call, PUBLISHER, client.reserve_award(request)).await;
-        Ok(match refined(answer, &["WORK_NOT_FOUND", "WORK_NOT_AWARDABLE"])? {
-            Ok(_) => None,
-            Err(reason) if reason == "WORK_NOT_FOUND" => Some(VoidReason::WorkNotFound),
-            Err(_) => Some(VoidReason::WorkNotAwardable),
-        })
+        Ok(
+            match refined(answer, &["WORK_NOT_FOUND", "WORK_NOT_AWARDABLE"])? {
+                Ok(_) => None,
+                Err(reason) if reason == "WORK_NOT_FOUND" => Some(VoidReason::WorkNotFound),
+                Err(_) => Some(VoidReason::WorkNotAwardable),
+            },
+        )
     }
 
     /// Tells the work that the contract stands. A work that is beyond that does not mind.

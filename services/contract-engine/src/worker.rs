@@ -54,11 +54,7 @@ pub(crate) fn start(app: &Arc<App>) {
 }
 
 /// What was decided, made true, with the jobs that follow from where the contract stands now.
-pub(crate) async fn record(
-    tx: &mut Tx<'_>,
-    contract: Contract,
-    events: &[Event],
-) -> Result<Contract, Error> {
+pub(crate) async fn record(tx: &mut Tx<'_>, contract: Contract, events: &[Event]) -> Result<Contract, Error> {
     let from = contract.status;
     let contract = contracts::record(tx, Some(contract), events).await?;
     if contract.status != from {
@@ -246,7 +242,9 @@ impl App {
     async fn award_by_itself(&self, call: &mut Call, work: WorkId) -> Result<(), Error> {
         let before = self
             .store
-            .read(call, async |tx| Ok::<_, Error>(contracts::of_work(tx, work).await?))
+            .read(call, async |tx| {
+                Ok::<_, Error>(contracts::of_work(tx, work).await?)
+            })
             .await?;
         // Without a ranking there is nothing to award; its event comes when there is one.
         let ranking = self.peers.ranking(call, work).await?.unwrap_or_default();
@@ -291,7 +289,12 @@ impl App {
         }
     }
 
-    async fn try_by_itself(&self, call: &mut Call, contract: Contract, ranking: Ranking) -> Result<(), Error> {
+    async fn try_by_itself(
+        &self,
+        call: &mut Call,
+        contract: Contract,
+        ranking: Ranking,
+    ) -> Result<(), Error> {
         let mut saga = Saga::ranked(contract, ranking);
         if let Err(error) = self.carry(call, &mut saga).await {
             tracing::info!(contract = %saga.contract.id, %error, "an award goes on in a worker");

@@ -70,10 +70,22 @@ async fn save(sql: &mut PgConnection, evaluations: &[Evaluation]) -> Result<(), 
     .bind(all().map(|one| one.id.uuid()).collect::<Vec<_>>())
     .bind(all().map(|one| one.work_id.uuid()).collect::<Vec<_>>())
     .bind(all().map(|one| one.consumer_id.uuid()).collect::<Vec<_>>())
-    .bind(all().map(|one| one.result.status().to_string()).collect::<Vec<_>>())
+    .bind(
+        all()
+            .map(|one| one.result.status().to_string())
+            .collect::<Vec<_>>(),
+    )
     .bind(all().map(convert::verdict_bytes).collect::<Vec<_>>())
-    .bind(all().map(|one| i64::try_from(one.version).unwrap_or(i64::MAX)).collect::<Vec<_>>())
-    .bind(all().map(|one| DateTime::<Utc>::from(one.create_time)).collect::<Vec<_>>())
+    .bind(
+        all()
+            .map(|one| i64::try_from(one.version).unwrap_or(i64::MAX))
+            .collect::<Vec<_>>(),
+    )
+    .bind(
+        all()
+            .map(|one| DateTime::<Utc>::from(one.create_time))
+            .collect::<Vec<_>>(),
+    )
     .execute(sql)
     .await?;
     Ok(())

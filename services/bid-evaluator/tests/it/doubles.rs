@@ -36,7 +36,11 @@ impl Peer {
     }
 
     pub fn times_asked(&self, method: &str) -> usize {
-        self.stage().asked.iter().filter(|asked| **asked == method).count()
+        self.stage()
+            .asked
+            .iter()
+            .filter(|asked| **asked == method)
+            .count()
     }
 
     fn play<A>(
@@ -55,7 +59,9 @@ impl Peer {
             return Err(no(*code, "DEPENDENCY_UNAVAILABLE"));
         }
         let answer = effect(&mut stage);
-        answer.map(Response::new).ok_or_else(|| no(Code::NotFound, "WORK_NOT_FOUND"))
+        answer
+            .map(Response::new)
+            .ok_or_else(|| no(Code::NotFound, "WORK_NOT_FOUND"))
     }
 }
 
@@ -70,7 +76,8 @@ macro_rules! double {
 
             fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {
                 use $server as Server;
-                routes.add_service(Server::from_arc(self).max_decoding_message_size(aex_kit::LARGEST_MESSAGE));
+                routes
+                    .add_service(Server::from_arc(self).max_decoding_message_size(aex_kit::LARGEST_MESSAGE));
             }
 
             fn start_workers(self: Arc<Self>) {}
@@ -82,10 +89,30 @@ macro_rules! double {
     };
 }
 
-double!(Publisher, "work-publisher", publisher_server::WorkPublisherServiceServer, publisher_server::SERVICE_NAME);
-double!(Gateway, "bid-gateway", gateway_server::BidGatewayServiceServer, gateway_server::SERVICE_NAME);
-double!(Trust, "trust-broker", trust_server::TrustBrokerServiceServer, trust_server::SERVICE_NAME);
-double!(Ledger, "event-ledger", ledger_server::EventLedgerServiceServer, ledger_server::SERVICE_NAME);
+double!(
+    Publisher,
+    "work-publisher",
+    publisher_server::WorkPublisherServiceServer,
+    publisher_server::SERVICE_NAME
+);
+double!(
+    Gateway,
+    "bid-gateway",
+    gateway_server::BidGatewayServiceServer,
+    gateway_server::SERVICE_NAME
+);
+double!(
+    Trust,
+    "trust-broker",
+    trust_server::TrustBrokerServiceServer,
+    trust_server::SERVICE_NAME
+);
+double!(
+    Ledger,
+    "event-ledger",
+    ledger_server::EventLedgerServiceServer,
+    ledger_server::SERVICE_NAME
+);
 
 #[tonic::async_trait]
 impl publisher_server::WorkPublisherService for Publisher {
@@ -171,7 +198,9 @@ impl gateway_server::BidGatewayService for Gateway {
         &self,
         request: Request<gateway::SealBookRequest>,
     ) -> Result<Response<gateway::SealBookResponse>, Status> {
-        self.0.play("SealBook", |stage| stage.books.get(&request.get_ref().work_id).cloned())
+        self.0.play("SealBook", |stage| {
+            stage.books.get(&request.get_ref().work_id).cloned()
+        })
     }
 
     async fn submit_bid(
@@ -251,10 +280,7 @@ impl trust_server::TrustBrokerService for Trust {
         Err(Status::unimplemented("not asked"))
     }
 
-    async fn audit(
-        &self,
-        _: Request<trust::AuditRequest>,
-    ) -> Result<Response<trust::AuditResponse>, Status> {
+    async fn audit(&self, _: Request<trust::AuditRequest>) -> Result<Response<trust::AuditResponse>, Status> {
         Err(Status::unimplemented("not asked"))
     }
 }
@@ -278,7 +304,12 @@ impl ledger_server::EventLedgerService for Ledger {
         let after = request.get_ref().after_sequence;
         let events: Vec<_> = {
             let stage = self.0.stage();
-            stage.events.iter().filter(|event| event.sequence > after).cloned().collect()
+            stage
+                .events
+                .iter()
+                .filter(|event| event.sequence > after)
+                .cloned()
+                .collect()
         };
         let batch = ledger::TailEventsResponse {
             resume_sequence: events.last().map_or(after, |last| last.sequence),

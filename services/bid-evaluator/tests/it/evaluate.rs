@@ -16,7 +16,10 @@ async fn bids_are_ranked_once_and_the_ranking_is_answered_for_ever() {
     assert_eq!(ranked, [&bids[3], &bids[1], &bids[0]]);
     assert_eq!(made.disqualified_bids[0].reason, "Price exceeds budget");
     assert_eq!((made.total_bids, made.valid_bids), (5, 3));
-    assert!((made.ranked_bids[0].total_score - 0.8 * 0.3 - 0.9 * 0.3 - 0.9 * 0.15 - 0.5 * 0.15 - 0.08).abs() < 1e-9);
+    assert!(
+        (made.ranked_bids[0].total_score - 0.8 * 0.3 - 0.9 * 0.3 - 0.9 * 0.15 - 0.5 * 0.15 - 0.08).abs()
+            < 1e-9
+    );
     // What the others say later changes nothing.
     evaluator.peers.stage().books.clear();
     evaluator.peers.stage().trust.clear();
@@ -48,7 +51,10 @@ async fn a_work_without_bids_has_an_evaluation_that_says_so() {
     let evaluator = Evaluator::new().await;
     let (work_id, _) = evaluator.work(&[]);
     let made = evaluator.evaluate(&work_id).await;
-    assert_eq!((made.status(), made.total_bids), (pb::EvaluationStatus::NoBids, 1));
+    assert_eq!(
+        (made.status(), made.total_bids),
+        (pb::EvaluationStatus::NoBids, 1)
+    );
     assert_eq!(evaluator.peers.times_asked("BatchGetTrust"), 0);
 }
 
@@ -56,14 +62,22 @@ async fn a_work_without_bids_has_an_evaluation_that_says_so() {
 async fn no_score_is_made_up_while_trust_broker_is_away() {
     let evaluator = Evaluator::new().await;
     let (work_id, _) = evaluator.work(&[("25", 0.7)]);
-    evaluator.peers.stage().away.insert("BatchGetTrust", (100, Code::Unavailable));
+    evaluator
+        .peers
+        .stage()
+        .away
+        .insert("BatchGetTrust", (100, Code::Unavailable));
     let request = pb::EvaluateRequest {
         work_id: work_id.clone(),
     };
     let refused = Refused::from(evaluator.engine.clone().evaluate(request).await);
     assert_eq!(refused.code, Code::Unavailable);
     assert!(evaluator.database.event_types().await.is_empty());
-    evaluator.peers.stage().away.insert("BatchGetTrust", (7, Code::Unavailable));
+    evaluator
+        .peers
+        .stage()
+        .away
+        .insert("BatchGetTrust", (7, Code::Unavailable));
     evaluator.tell_closed(&work_id);
     Arc::clone(&evaluator.app).start_workers();
     let made = evaluator.made(&work_id).await;
@@ -86,7 +100,13 @@ async fn a_window_that_closes_brings_the_evaluation_about() {
 async fn an_unknown_work_is_refused() {
     let evaluator = Evaluator::new().await;
     let work_id = "work_01h455vb4pex5vsknk084sn02q".to_owned();
-    let refused = Refused::from(evaluator.engine.clone().evaluate(pb::EvaluateRequest { work_id }).await);
+    let refused = Refused::from(
+        evaluator
+            .engine
+            .clone()
+            .evaluate(pb::EvaluateRequest { work_id })
+            .await,
+    );
     assert_eq!(refused.why(), (Code::NotFound, "WORK_NOT_FOUND"));
 }
 

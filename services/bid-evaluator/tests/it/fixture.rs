@@ -129,13 +129,24 @@ impl Evaluator {
         let request = pb::EvaluateRequest {
             work_id: work_id.to_owned(),
         };
-        self.engine.clone().evaluate(request).await.unwrap().into_inner().evaluation.unwrap()
+        self.engine
+            .clone()
+            .evaluate(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .evaluation
+            .unwrap()
     }
 
     /// Tells the evaluator that a bid window has closed.
     pub fn tell_closed(&self, work_id: &str) {
         let event = Event {
-            event_id: self.world.runtime().id::<aex_types::id::kind::Event>().to_string(),
+            event_id: self
+                .world
+                .runtime()
+                .id::<aex_types::id::kind::Event>()
+                .to_string(),
             r#type: "work.bid_window_closed".to_owned(),
             aggregate_id: work_id.to_owned(),
             ..Default::default()

@@ -10,7 +10,11 @@ use crate::fixture::Evaluator;
 #[tokio::test]
 async fn folding_all_events_again_gives_the_same_tables() {
     let evaluator = Evaluator::new().await;
-    for bids in [&[][..], &[("25", 0.1), ("60", 0.4)], &[("1.000001", 0.123_456_789)]] {
+    for bids in [
+        &[][..],
+        &[("25", 0.1), ("60", 0.4)],
+        &[("1.000001", 0.123_456_789)],
+    ] {
         let (work_id, _) = evaluator.work(bids);
         evaluator.evaluate(&work_id).await;
     }
@@ -22,12 +26,19 @@ async fn folding_all_events_again_gives_the_same_tables() {
     replayed.replay(early).await.unwrap();
     replayed.replay(late).await.unwrap();
     assert_eq!(empty.state().await, evaluator.database.state().await);
-    assert!(replayed.replay(early).await.is_err(), "an event that does not follow is refused");
+    assert!(
+        replayed.replay(early).await.is_err(),
+        "an event that does not follow is refused"
+    );
 }
 
 #[tokio::test]
 async fn every_statement_fits_the_schema() {
-    Evaluator::new().await.database.check_statements("aex-bid-evaluator").await;
+    Evaluator::new()
+        .await
+        .database
+        .check_statements("aex-bid-evaluator")
+        .await;
 }
 
 #[tokio::test]
@@ -36,12 +47,24 @@ async fn the_audit_names_what_is_broken() {
     let (work_id, _) = evaluator.work(&[("25", 0.1), ("26", 0.4)]);
     let made = evaluator.evaluate(&work_id).await;
     let mut operator = evaluator.operator.clone();
-    let clean = operator.audit(pb::AuditRequest::default()).await.unwrap().into_inner();
+    let clean = operator
+        .audit(pb::AuditRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
     assert!(clean.violations.is_empty());
     assert_eq!(clean.facts[0].value, format!("EVALUATED {}", made.evaluation_id));
-    let sql = "INSERT INTO timer (kind, key, due_time) SELECT 'evaluate', work_id, create_time FROM evaluation";
+    let sql =
+        "INSERT INTO timer (kind, key, due_time) SELECT 'evaluate', work_id, create_time FROM evaluation";
     evaluator.database.execute(sql).await;
     evaluator.world.advance(Duration::from_mins(11));
-    let late = operator.audit(pb::AuditRequest::default()).await.unwrap().into_inner();
-    assert_eq!((late.violations.len(), late.violations[0].subject.as_str()), (1, work_id.as_str()));
+    let late = operator
+        .audit(pb::AuditRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (late.violations.len(), late.violations[0].subject.as_str()),
+        (1, work_id.as_str())
+    );
 }

@@ -399,10 +399,7 @@ pub enum Change {
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Refusal {
     #[error("contract {contract_id} is {status}")]
-    StatusInvalid {
-        contract_id: ContractId,
-        status: Status,
-    },
+    StatusInvalid { contract_id: ContractId, status: Status },
     #[error("the time of contract {contract_id} ran out at {time}")]
     Late {
         contract_id: ContractId,
@@ -612,8 +609,9 @@ impl Contract {
 
     /// Until when the two parties may still deal with each other.
     pub fn live_until(&self) -> Timestamp {
-        self.review_deadline
-            .map_or(self.terms.expire_time, |review| review.max(self.terms.expire_time))
+        self.review_deadline.map_or(self.terms.expire_time, |review| {
+            review.max(self.terms.expire_time)
+        })
     }
 
     /// The next event: one version on, and never earlier than the one before.

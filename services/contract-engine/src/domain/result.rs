@@ -53,7 +53,6 @@ impl Incomplete {
     }
 }
 
-
 /// What is kept of a result, if it is complete. A JSON result must be an object with the fields that the work asks
 /// for; where fields are asked for, nothing at all is not complete. Other types, and what is kept elsewhere, cannot be
 /// looked into.
@@ -137,7 +136,11 @@ mod tests {
         let complete = json(r#"{"label": 7, "confidence": null}"#);
         let kept = accept(&complete, &asked).unwrap().content.unwrap();
         assert_eq!((kept.size, kept.location), (32, None));
-        for (text, missing) in [(r#"{"label": 7}"#, "confidence"), ("[1]", "label"), ("{", "label")] {
+        for (text, missing) in [
+            (r#"{"label": 7}"#, "confidence"),
+            ("[1]", "label"),
+            ("{", "label"),
+        ] {
             let refused = accept(&json(text), &asked).unwrap_err();
             assert_eq!(refused.missing(), missing, "{text}");
         }
@@ -174,6 +177,9 @@ mod tests {
             size: 9,
             ..elsewhere
         };
-        assert_eq!(accept(&whole, &["x".to_owned()]).unwrap().content.unwrap().size, 9);
+        assert_eq!(
+            accept(&whole, &["x".to_owned()]).unwrap().content.unwrap().size,
+            9
+        );
     }
 }

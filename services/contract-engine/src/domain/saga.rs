@@ -38,7 +38,10 @@ pub struct Ranking {
 
 /// What is known of an award beside the contract: what the others answered since it was taken up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each step is taken or not, in no fixed order")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each step is taken or not, in no fixed order"
+)]
 pub struct Known {
     /// The work is held for this contract.
     pub is_reserved: bool,

@@ -6,7 +6,11 @@ use aex_proto::aex::contract_engine::v1::{AcceptContractRequest, AcceptContractR
 use super::as_consumer;
 use crate::{App, Error, award::held, convert, domain::contract, worker};
 
-pub(super) async fn accept_contract(app: &App, mut call: Call, request: AcceptContractRequest) -> Result<AcceptContractResponse, Error> {
+pub(super) async fn accept_contract(
+    app: &App,
+    mut call: Call,
+    request: AcceptContractRequest,
+) -> Result<AcceptContractResponse, Error> {
     let id = convert::contract_id(&request, &request.contract_id)?;
     let principal = call.principal()?.clone();
 

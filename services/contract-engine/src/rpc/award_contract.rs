@@ -17,9 +17,7 @@ pub(super) async fn award_contract(
         let contract = app.wait_for(&mut call, named(&reply)?).await?;
         return Ok(answer(&contract));
     }
-    let terms = app
-        .terms(&call, (work_id, bid_id), Some(consumer), None)
-        .await?;
+    let terms = app.terms(&call, (work_id, bid_id), Some(consumer), None).await?;
 
     // The key stands for the contract, whatever becomes of it.
     let reply = app

@@ -6,7 +6,11 @@ use aex_proto::aex::contract_engine::v1::{FailContractRequest, FailContractRespo
 use super::party;
 use crate::{App, Error, award::held, convert, domain::contract, worker};
 
-pub(super) async fn fail_contract(app: &App, mut call: Call, request: FailContractRequest) -> Result<FailContractResponse, Error> {
+pub(super) async fn fail_contract(
+    app: &App,
+    mut call: Call,
+    request: FailContractRequest,
+) -> Result<FailContractResponse, Error> {
     let (id, message): (_, aex_types::Text<{ contract::MESSAGE_LIMIT }>) =
         convert::with_text(&request, &request.contract_id, ("reason", &request.reason))?;
     let principal = call.principal()?.clone();

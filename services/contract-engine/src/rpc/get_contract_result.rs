@@ -23,7 +23,9 @@ pub(super) async fn get_contract_result(
         Some(sha256) => {
             let found = app
                 .store
-                .read(&mut call, async |tx| Ok::<_, Error>(blobs::find(tx, &sha256).await?))
+                .read(&mut call, async |tx| {
+                    Ok::<_, Error>(blobs::find(tx, &sha256).await?)
+                })
                 .await?;
             found.ok_or_else(|| Failure::corrupt(format!("the result of {id} is not kept")))?
         }

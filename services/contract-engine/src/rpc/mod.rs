@@ -20,7 +20,9 @@ mod watch_contracts;
 use std::time::Duration;
 
 use aex_kit::{Call, Caller, Principal, Reply, Signal, Stream, stream, unary};
-use aex_proto::aex::contract_engine::v1::{self as pb, contract_engine_service_server::ContractEngineService};
+use aex_proto::aex::contract_engine::v1::{
+    self as pb, contract_engine_service_server::ContractEngineService,
+};
 use aex_types::ContractId;
 use tonic::Request;
 
@@ -92,10 +94,7 @@ impl ContractEngineService for App {
         unary(request, |call, request| fail_contract(self, call, request)).await
     }
 
-    async fn get_contract(
-        &self,
-        request: Request<pb::GetContractRequest>,
-    ) -> Reply<pb::GetContractResponse> {
+    async fn get_contract(&self, request: Request<pb::GetContractRequest>) -> Reply<pb::GetContractResponse> {
         unary(request, |call, request| get_contract(self, call, request)).await
     }
 

@@ -6,7 +6,11 @@ use aex_proto::aex::contract_engine::v1::{RejectContractRequest, RejectContractR
 use super::as_consumer;
 use crate::{App, Error, award::held, convert, domain::contract, worker};
 
-pub(super) async fn reject_contract(app: &App, mut call: Call, request: RejectContractRequest) -> Result<RejectContractResponse, Error> {
+pub(super) async fn reject_contract(
+    app: &App,
+    mut call: Call,
+    request: RejectContractRequest,
+) -> Result<RejectContractResponse, Error> {
     let (id, reason) = convert::with_text(&request, &request.contract_id, ("reason", &request.reason))?;
     let principal = call.principal()?.clone();
 

@@ -6,7 +6,11 @@ use aex_proto::aex::contract_engine::v1::{ReportProgressRequest, ReportProgressR
 use super::as_provider;
 use crate::{App, Error, award::held, convert, domain::contract, worker};
 
-pub(super) async fn report_progress(app: &App, mut call: Call, request: ReportProgressRequest) -> Result<ReportProgressResponse, Error> {
+pub(super) async fn report_progress(
+    app: &App,
+    mut call: Call,
+    request: ReportProgressRequest,
+) -> Result<ReportProgressResponse, Error> {
     let id = convert::contract_id(&request, &request.contract_id)?;
     let principal = call.principal()?.clone();
 

@@ -6,7 +6,11 @@ use aex_proto::aex::contract_engine::v1::{StartContractRequest, StartContractRes
 use super::as_provider;
 use crate::{App, Error, award::held, convert, domain::contract, worker};
 
-pub(super) async fn start_contract(app: &App, mut call: Call, request: StartContractRequest) -> Result<StartContractResponse, Error> {
+pub(super) async fn start_contract(
+    app: &App,
+    mut call: Call,
+    request: StartContractRequest,
+) -> Result<StartContractResponse, Error> {
     let id = convert::contract_id(&request, &request.contract_id)?;
     let principal = call.principal()?.clone();
 

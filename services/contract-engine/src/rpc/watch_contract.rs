@@ -55,7 +55,10 @@ impl Watcher for Watch {
             .collect();
         if let Some(last) = news.last() {
             self.token = last.resume_token;
-            let status = last.contract.as_ref().map(aex_proto::aex::contract_engine::v1::Contract::status);
+            let status = last
+                .contract
+                .as_ref()
+                .map(aex_proto::aex::contract_engine::v1::Contract::status);
             self.is_over = matches!(
                 status,
                 Some(

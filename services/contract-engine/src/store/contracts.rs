@@ -111,7 +111,11 @@ pub(crate) async fn list(tx: &mut Tx<'_>, wanted: &Wanted, page: &Page) -> Resul
 
 /// A contract is proposed; `false` when another one of the work stands or is under way. Two at once are told apart by
 /// the index: the second one fails there, and its caller is told the same.
-pub(crate) async fn propose(tx: &mut Tx<'_>, event: &Event, work: WorkId) -> Result<Option<Contract>, Failure> {
+pub(crate) async fn propose(
+    tx: &mut Tx<'_>,
+    event: &Event,
+    work: WorkId,
+) -> Result<Option<Contract>, Failure> {
     let is_taken: bool = sqlx::query_scalar(sql!(
         "SELECT EXISTS (SELECT 1 FROM contract WHERE work_id = $1 AND status <> 'VOID')"
     ))
@@ -194,7 +198,9 @@ async fn save(sql: &mut PgConnection, contracts: &[Contract]) -> Result<(), Fail
     let rows: Vec<_> = contracts.iter().map(Row::from).collect();
     macro_rules! column {
         ($field:ident) => {
-            rows.iter().map(|row| row.$field.clone()).collect::<Vec<_>>()
+            rows.iter()
+                .map(|row| row.$field.clone())
+                .collect::<Vec<_>>()
         };
     }
     sqlx::query(sql!(

@@ -10,7 +10,8 @@ use crate::{convert, domain::contract::Contract};
 /// Tells the watchers of a contract, and those of all contracts of its parties, how it stands since. The caller holds the
 /// contract's row; the rows that put the parties' messages in order are taken last, and always in one order.
 pub(crate) async fn tell(tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Failure> {
-    tx.tell(contract.id.uuid(), &convert::told_of_one(contract)).await?;
+    tx.tell(contract.id.uuid(), &convert::told_of_one(contract))
+        .await?;
     let terms = &contract.terms;
     let mut resources = BTreeSet::from([terms.consumer_id.uuid()]);
     if contract.status.is_known_to_provider() {

@@ -20,9 +20,19 @@ async fn an_award_holds_the_money_before_the_contract_stands() {
     let mut engine = Engine::new().await;
     let trade = engine.trade(&["10", "12"], |_| {});
     let request = award(&trade, 1);
-    let contract = engine.ada_client.award_contract(request.clone()).await.unwrap().into_inner().contract.unwrap();
+    let contract = engine
+        .ada_client
+        .award_contract(request.clone())
+        .await
+        .unwrap()
+        .into_inner()
+        .contract
+        .unwrap();
     assert_eq!(contract.status(), pb::ContractStatus::Awarded);
-    assert_eq!((contract.bid_id.as_str(), contract.price.unwrap().amount.as_str()), (trade.bid_ids[1].as_str(), "12"));
+    assert_eq!(
+        (contract.bid_id.as_str(), contract.price.unwrap().amount.as_str()),
+        (trade.bid_ids[1].as_str(), "12")
+    );
     {
         let stage = engine.peers.stage();
         let hold = &stage.holds[&contract.contract_id];
@@ -32,8 +42,16 @@ async fn an_award_holds_the_money_before_the_contract_stands() {
         assert_eq!(deadline - contract.expire_time.unwrap().seconds, 7200);
         assert!(stage.confirmed.contains(&contract.contract_id));
     }
-    assert_eq!(engine.database.event_types().await, ["contract.proposed", "contract.awarded"]);
-    let again = engine.ada_client.award_contract(request).await.unwrap().into_inner();
+    assert_eq!(
+        engine.database.event_types().await,
+        ["contract.proposed", "contract.awarded"]
+    );
+    let again = engine
+        .ada_client
+        .award_contract(request)
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(again.contract.unwrap().contract_id, contract.contract_id);
 }
 
@@ -77,11 +95,32 @@ async fn what_can_be_refused_beforehand_leaves_no_contract() {
         (BidStatus::Withdrawn, "BID_NOT_RANKED"),
         (BidStatus::Disqualified, "BID_NOT_RANKED"),
     ] {
-        engine.peers.stage().bids.get_mut(&bid).unwrap().set_status(status);
-        assert_eq!(Refused::from(engine.ada_client.award_contract(award(&trade, 0)).await).reason, reason);
+        engine
+            .peers
+            .stage()
+            .bids
+            .get_mut(&bid)
+            .unwrap()
+            .set_status(status);
+        assert_eq!(
+            Refused::from(engine.ada_client.award_contract(award(&trade, 0)).await).reason,
+            reason
+        );
     }
-    engine.peers.stage().bids.get_mut(&bid).unwrap().set_status(BidStatus::Received);
-    engine.peers.stage().providers.get_mut(&provider).unwrap().set_status(ProviderStatus::Suspended);
+    engine
+        .peers
+        .stage()
+        .bids
+        .get_mut(&bid)
+        .unwrap()
+        .set_status(BidStatus::Received);
+    engine
+        .peers
+        .stage()
+        .providers
+        .get_mut(&provider)
+        .unwrap()
+        .set_status(ProviderStatus::Suspended);
     let refused = Refused::from(engine.ada_client.award_contract(award(&trade, 0)).await);
     assert_eq!(refused.why(), (Code::FailedPrecondition, "PROVIDER_NOT_ACTIVE"));
     engine.world.advance(Duration::from_secs(301));
@@ -90,7 +129,13 @@ async fn what_can_be_refused_beforehand_leaves_no_contract() {
     engine.peers.stage().bids.clear();
     let refused = Refused::from(engine.client(&engine.ada).award_contract(award(&trade, 0)).await);
     assert_eq!(refused.why(), (Code::NotFound, "BID_NOT_FOUND"));
-    engine.peers.stage().works.get_mut(&trade.work_id).unwrap().set_status(WorkStatus::Cancelled);
+    engine
+        .peers
+        .stage()
+        .works
+        .get_mut(&trade.work_id)
+        .unwrap()
+        .set_status(WorkStatus::Cancelled);
     let refused = Refused::from(engine.client(&engine.ada).award_contract(award(&trade, 0)).await);
     assert_eq!(refused.why(), (Code::FailedPrecondition, "WORK_NOT_AWARDABLE"));
     assert!(engine.database.event_types().await.is_empty());
@@ -105,7 +150,10 @@ async fn a_definite_refusal_makes_the_contract_void_and_gives_everything_back() 
     let refused = Refused::from(engine.ada_client.award_contract(request.clone()).await);
     assert_eq!(refused.why(), (Code::FailedPrecondition, "INSUFFICIENT_FUNDS"));
     let void = engine.of_work(&trade.work_id).await.remove(0);
-    assert_eq!((void.status(), void.status_reason.as_str()), (pb::ContractStatus::Void, "insufficient_funds"));
+    assert_eq!(
+        (void.status(), void.status_reason.as_str()),
+        (pb::ContractStatus::Void, "insufficient_funds")
+    );
     {
         let stage = engine.peers.stage();
         assert!(stage.released.contains_key(&void.contract_id));
@@ -115,7 +163,10 @@ async fn a_definite_refusal_makes_the_contract_void_and_gives_everything_back() 
     }
     // The key stands for that contract; another key is another award.
     engine.peers.stage().is_poor = false;
-    assert_eq!(Refused::from(engine.ada_client.award_contract(request).await).reason, "INSUFFICIENT_FUNDS");
+    assert_eq!(
+        Refused::from(engine.ada_client.award_contract(request).await).reason,
+        "INSUFFICIENT_FUNDS"
+    );
     engine.ada_client.award_contract(award(&trade, 0)).await.unwrap();
 }
 
@@ -130,14 +181,27 @@ async fn a_bid_that_is_not_the_one_that_was_seen_is_not_awarded() {
             match case {
                 "revision" => ranked[0].revision = 2,
                 "price" => ranked[0].price = Some(crate::fixture::usd("9")),
-                "replaced" => ranked[0].bid_id = engine.world.runtime().id::<aex_types::id::kind::Bid>().to_string(),
+                "replaced" => {
+                    ranked[0].bid_id = engine
+                        .world
+                        .runtime()
+                        .id::<aex_types::id::kind::Bid>()
+                        .to_string()
+                }
                 _ => ranked.clear(),
             }
         }
         let refused = Refused::from(engine.ada_client.award_contract(award(&trade, 0)).await);
-        let expected = if case == "gone" { "BID_NOT_RANKED" } else { "BID_CHANGED" };
+        let expected = if case == "gone" {
+            "BID_NOT_RANKED"
+        } else {
+            "BID_CHANGED"
+        };
         assert_eq!(refused.why(), (Code::FailedPrecondition, expected), "{case}");
-        assert_eq!(engine.of_work(&trade.work_id).await[0].status(), pb::ContractStatus::Void);
+        assert_eq!(
+            engine.of_work(&trade.work_id).await[0].status(),
+            pb::ContractStatus::Void
+        );
     }
     assert!(engine.peers.stage().holds.is_empty());
 }
@@ -152,7 +216,11 @@ async fn a_peer_that_is_away_broken_or_late_is_asked_again() {
             engine.peers.plan(method, turns.clone());
             let contract = engine.ada_client.award_contract(award(&trade, 0)).await;
             let contract = contract.unwrap().into_inner().contract.unwrap();
-            assert_eq!(contract.status(), pb::ContractStatus::Awarded, "{method} {turns:?}");
+            assert_eq!(
+                contract.status(),
+                pb::ContractStatus::Awarded,
+                "{method} {turns:?}"
+            );
             if !is_last {
                 assert!(engine.peers.stage().confirmed.contains(&contract.contract_id));
             }
@@ -173,8 +241,19 @@ async fn an_award_that_cannot_be_decided_in_time_goes_on_by_itself() {
     assert_eq!(refused.why(), (Code::Unavailable, "AWARD_IN_PROGRESS"));
     engine.peers.stage().script.clear();
     engine.start_workers();
-    let contract = engine.ada_client.award_contract(request).await.unwrap().into_inner().contract.unwrap();
+    let contract = engine
+        .ada_client
+        .award_contract(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .contract
+        .unwrap();
     assert_eq!(contract.status(), pb::ContractStatus::Awarded);
     let id = contract.contract_id;
-    engine.until("the work knows", async |engine| engine.peers.stage().confirmed.contains(&id)).await;
+    engine
+        .until("the work knows", async |engine| {
+            engine.peers.stage().confirmed.contains(&id)
+        })
+        .await;
 }

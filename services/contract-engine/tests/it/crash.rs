@@ -42,14 +42,21 @@ async fn an_award_survives_a_crash_before_each_of_its_steps() {
         let (mut engine, trade) = crashed(step, false).await;
         engine
             .until("the contract stands and the work knows", async |engine| {
-                let contracts = engine.client(&engine.ada).list_contracts(pb::ListContractsRequest::default()).await;
+                let contracts = engine
+                    .client(&engine.ada)
+                    .list_contracts(pb::ListContractsRequest::default())
+                    .await;
                 let contract = contracts.unwrap().into_inner().contracts.remove(0);
                 contract.status() == pb::ContractStatus::Awarded
                     && engine.peers.stage().confirmed.contains(&contract.contract_id)
             })
             .await;
         let stage = engine.peers.stage();
-        assert_eq!((stage.holds.len(), stage.released.len()), (1, 0), "before step {step}");
+        assert_eq!(
+            (stage.holds.len(), stage.released.len()),
+            (1, 0),
+            "before step {step}"
+        );
         assert_eq!(stage.held_by.len(), 1);
         drop(stage);
         assert!(engine.trade(&[], |_| {}).work_id != trade.work_id);
@@ -64,10 +71,16 @@ async fn a_void_award_survives_a_crash_before_each_of_its_steps() {
         engine
             .until("everything is given back", async |engine| {
                 let stage = engine.peers.stage();
-                stage.released_works.iter().any(|release| release.work_id == trade.work_id)
+                stage
+                    .released_works
+                    .iter()
+                    .any(|release| release.work_id == trade.work_id)
             })
             .await;
-        let contracts = engine.client(&engine.ada).list_contracts(pb::ListContractsRequest::default()).await;
+        let contracts = engine
+            .client(&engine.ada)
+            .list_contracts(pb::ListContractsRequest::default())
+            .await;
         let contract = contracts.unwrap().into_inner().contracts.remove(0);
         assert_eq!(contract.status(), pb::ContractStatus::Void, "before step {step}");
         let stage = engine.peers.stage();

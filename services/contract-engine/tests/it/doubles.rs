@@ -63,7 +63,11 @@ impl Peer {
     }
 
     pub fn times_asked(&self, method: &str) -> usize {
-        self.stage().asked.iter().filter(|asked| **asked == method).count()
+        self.stage()
+            .asked
+            .iter()
+            .filter(|asked| **asked == method)
+            .count()
     }
 
     /// Plays one call: its effect, unless the script refuses it.
@@ -81,7 +85,11 @@ impl Peer {
             .filter(|turns| !turns.is_empty())
             .map(|turns| turns.remove(0));
         let no = |(code, reason): (Code, &str)| {
-            Status::with_error_details(code, reason, ErrorDetails::with_error_info(reason, domain, HashMap::new()))
+            Status::with_error_details(
+                code,
+                reason,
+                ErrorDetails::with_error_info(reason, domain, HashMap::new()),
+            )
         };
         match turn {
             Some(Turn::Refuse(code, reason)) => Err(no((code, reason))),
@@ -108,7 +116,8 @@ macro_rules! double {
 
             fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {
                 use $server as Server;
-                routes.add_service(Server::from_arc(self).max_decoding_message_size(aex_kit::LARGEST_MESSAGE));
+                routes
+                    .add_service(Server::from_arc(self).max_decoding_message_size(aex_kit::LARGEST_MESSAGE));
             }
 
             fn start_workers(self: Arc<Self>) {}
@@ -120,17 +129,42 @@ macro_rules! double {
     };
 }
 
-double!(Publisher, "work-publisher", publisher_server::WorkPublisherServiceServer, publisher_server::SERVICE_NAME);
-double!(Gateway, "bid-gateway", gateway_server::BidGatewayServiceServer, gateway_server::SERVICE_NAME);
-double!(Evaluator, "bid-evaluator", evaluator_server::BidEvaluatorServiceServer, evaluator_server::SERVICE_NAME);
+double!(
+    Publisher,
+    "work-publisher",
+    publisher_server::WorkPublisherServiceServer,
+    publisher_server::SERVICE_NAME
+);
+double!(
+    Gateway,
+    "bid-gateway",
+    gateway_server::BidGatewayServiceServer,
+    gateway_server::SERVICE_NAME
+);
+double!(
+    Evaluator,
+    "bid-evaluator",
+    evaluator_server::BidEvaluatorServiceServer,
+    evaluator_server::SERVICE_NAME
+);
 double!(
     Registry,
     "provider-registry",
     registry_server::ProviderRegistryServiceServer,
     registry_server::SERVICE_NAME
 );
-double!(Settlement, "settlement", money_server::SettlementServiceServer, money_server::SERVICE_NAME);
-double!(Ledger, "event-ledger", ledger_server::EventLedgerServiceServer, ledger_server::SERVICE_NAME);
+double!(
+    Settlement,
+    "settlement",
+    money_server::SettlementServiceServer,
+    money_server::SERVICE_NAME
+);
+double!(
+    Ledger,
+    "event-ledger",
+    ledger_server::EventLedgerServiceServer,
+    ledger_server::SERVICE_NAME
+);
 
 #[tonic::async_trait]
 impl publisher_server::WorkPublisherService for Publisher {
@@ -171,7 +205,10 @@ impl publisher_server::WorkPublisherService for Publisher {
     ) -> Result<Response<publisher::ReserveAwardResponse>, Status> {
         let request = request.into_inner();
         self.0.play("ReserveAward", "work-publisher.aex", |stage| {
-            let work = stage.works.get_mut(&request.work_id).ok_or((NOT_FOUND, "WORK_NOT_FOUND"))?;
+            let work = stage
+                .works
+                .get_mut(&request.work_id)
+                .ok_or((NOT_FOUND, "WORK_NOT_FOUND"))?;
             let is_ours = stage.held_by.get(&request.work_id) == Some(&request.contract_id);
             let is_free = matches!(
                 work.status(),
@@ -195,8 +232,14 @@ impl publisher_server::WorkPublisherService for Publisher {
         let request = request.into_inner();
         self.0.play("ConfirmAward", "work-publisher.aex", |stage| {
             assert_eq!(stage.held_by.get(&request.work_id), Some(&request.contract_id));
-            assert!(stage.holds.contains_key(&request.contract_id), "no award without a hold");
-            let work = stage.works.get_mut(&request.work_id).ok_or((NOT_FOUND, "WORK_NOT_FOUND"))?;
+            assert!(
+                stage.holds.contains_key(&request.contract_id),
+                "no award without a hold"
+            );
+            let work = stage
+                .works
+                .get_mut(&request.work_id)
+                .ok_or((NOT_FOUND, "WORK_NOT_FOUND"))?;
             work.set_status(publisher::WorkStatus::Awarded);
             stage.confirmed.insert(request.contract_id);
             Ok(publisher::ConfirmAwardResponse {
@@ -213,7 +256,10 @@ impl publisher_server::WorkPublisherService for Publisher {
         self.0.play("ReleaseAward", "work-publisher.aex", |stage| {
             if stage.held_by.get(&request.work_id) == Some(&request.contract_id) {
                 stage.held_by.remove(&request.work_id);
-                let work = stage.works.get_mut(&request.work_id).ok_or((NOT_FOUND, "WORK_NOT_FOUND"))?;
+                let work = stage
+                    .works
+                    .get_mut(&request.work_id)
+                    .ok_or((NOT_FOUND, "WORK_NOT_FOUND"))?;
                 work.set_status(match (request.r#final, request.sealed) {
                     (true, _) => publisher::WorkStatus::Failed,
                     (_, true) => publisher::WorkStatus::Evaluating,
@@ -366,7 +412,10 @@ impl money_server::SettlementService for Settlement {
             if stage.is_poor {
                 return Err((NO, "INSUFFICIENT_FUNDS"));
             }
-            let known = stage.holds.entry(request.contract_id.clone()).or_insert_with(|| request.clone());
+            let known = stage
+                .holds
+                .entry(request.contract_id.clone())
+                .or_insert_with(|| request.clone());
             if *known == request {
                 Ok(money::PlaceHoldResponse { hold: None })
             } else {
@@ -395,7 +444,10 @@ impl money_server::SettlementService for Settlement {
     ) -> Result<Response<money::SettleContractResponse>, Status> {
         let request = request.into_inner();
         self.0.play("SettleContract", "settlement.aex", |stage| {
-            let hold = stage.holds.get(&request.contract_id).ok_or((NOT_FOUND, "HOLD_NOT_FOUND"))?;
+            let hold = stage
+                .holds
+                .get(&request.contract_id)
+                .ok_or((NOT_FOUND, "HOLD_NOT_FOUND"))?;
             assert_eq!(hold.amount, request.price);
             assert!(!stage.released.contains_key(&request.contract_id));
             stage.settled.insert(request.contract_id);
@@ -473,10 +525,7 @@ impl money_server::SettlementService for Settlement {
         Err(Status::unimplemented("not asked"))
     }
 
-    async fn audit(
-        &self,
-        _: Request<money::AuditRequest>,
-    ) -> Result<Response<money::AuditResponse>, Status> {
+    async fn audit(&self, _: Request<money::AuditRequest>) -> Result<Response<money::AuditResponse>, Status> {
         Err(Status::unimplemented("not asked"))
     }
 }
@@ -633,7 +682,12 @@ impl ledger_server::EventLedgerService for Ledger {
             loop {
                 let events: Vec<_> = {
                     let stage = peer.stage();
-                    stage.events.iter().filter(|event| event.sequence > sent).cloned().collect()
+                    stage
+                        .events
+                        .iter()
+                        .filter(|event| event.sequence > sent)
+                        .cloned()
+                        .collect()
                 };
                 if let Some(last) = events.last() {
                     sent = last.sequence;

@@ -102,7 +102,9 @@ impl Engine {
         world.host(&Arc::new(Settlement(peers.clone()))).await;
         world.host(&Arc::new(Ledger(peers.clone()))).await;
         let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
-        let app = App::on(store, &Config::default(), world.mesh()).unwrap().with_steps(steps);
+        let app = App::on(store, &Config::default(), world.mesh())
+            .unwrap()
+            .with_steps(steps);
         let app = Arc::new(app);
         world.host(&app).await;
         let ada = Principal {
@@ -148,7 +150,11 @@ impl Engine {
         let (mut bid_ids, mut provider_ids, mut ranked) = (Vec::new(), Vec::new(), Vec::new());
         for (rank, price) in (1..).zip(prices) {
             let bid_id = self.world.runtime().id::<aex_types::id::kind::Bid>().to_string();
-            let provider_id = self.world.runtime().id::<aex_types::id::kind::Provider>().to_string();
+            let provider_id = self
+                .world
+                .runtime()
+                .id::<aex_types::id::kind::Provider>()
+                .to_string();
             ranked.push(evaluator::RankedBid {
                 rank,
                 bid_id: bid_id.clone(),
@@ -159,7 +165,9 @@ impl Engine {
                 ..Default::default()
             });
             let mut stage = self.peers.stage();
-            stage.bids.insert(bid_id.clone(), self.bid(&work_id, &bid_id, &provider_id, price));
+            stage
+                .bids
+                .insert(bid_id.clone(), self.bid(&work_id, &bid_id, &provider_id, price));
             stage.providers.insert(
                 provider_id.clone(),
                 registry::Provider {
@@ -191,7 +199,11 @@ impl Engine {
     }
 
     fn bid(&self, work_id: &str, bid_id: &str, provider_id: &str, price: &str) -> gateway::Bid {
-        let expire = self.world.runtime().now().saturating_add(Duration::from_secs(300));
+        let expire = self
+            .world
+            .runtime()
+            .now()
+            .saturating_add(Duration::from_secs(300));
         gateway::Bid {
             bid_id: bid_id.to_owned(),
             work_id: work_id.to_owned(),
@@ -220,8 +232,18 @@ impl Engine {
     /// A contract whose result waits for the consumer.
     pub async fn delivered(&mut self) -> pb::Contract {
         let contract = self.awarded().await;
-        let answer = self.bob_client.complete_contract(complete(&contract.contract_id)).await.unwrap();
+        let answer = self
+            .bob_client
+            .complete_contract(complete(&contract.contract_id))
+            .await
+            .unwrap();
         answer.into_inner().contract.unwrap()
+    }
+
+    /// Another one, by clients whose credentials are fresh.
+    pub async fn delivered_again(&mut self) -> String {
+        (self.ada_client, self.bob_client) = (self.client(&self.ada), self.client(&self.bob));
+        self.delivered().await.contract_id
     }
 
     pub async fn status(&mut self, contract_id: &str) -> pb::ContractStatus {
@@ -230,7 +252,10 @@ impl Engine {
 
     pub async fn get(&mut self, contract_id: &str) -> pb::Contract {
         let contract_id = contract_id.to_owned();
-        let answer = self.operator.get_contract(pb::GetContractRequest { contract_id }).await;
+        let answer = self
+            .operator
+            .get_contract(pb::GetContractRequest { contract_id })
+            .await;
         answer.unwrap().into_inner().contract.unwrap()
     }
 
@@ -240,7 +265,12 @@ impl Engine {
             work_id: work_id.to_owned(),
             ..Default::default()
         };
-        let answer = self.ada_client.list_contracts(request).await.unwrap().into_inner();
+        let answer = self
+            .ada_client
+            .list_contracts(request)
+            .await
+            .unwrap()
+            .into_inner();
         let mut contracts = answer.contracts;
         contracts.reverse();
         contracts
@@ -259,7 +289,11 @@ impl Engine {
             ..Default::default()
         };
         let event = Event {
-            event_id: self.world.runtime().id::<aex_types::id::kind::Event>().to_string(),
+            event_id: self
+                .world
+                .runtime()
+                .id::<aex_types::id::kind::Event>()
+                .to_string(),
             r#type: "bids.evaluated".to_owned(),
             payload: payload.encode_to_vec().into(),
             ..Default::default()

@@ -11,19 +11,45 @@ use crate::fixture::{Engine, accept, award, complete, fail, reject, report};
 async fn folding_all_events_again_gives_the_same_tables() {
     let mut engine = Engine::new().await;
     let paid = engine.delivered().await;
-    engine.ada_client.accept_contract(accept(&paid.contract_id)).await.unwrap();
+    engine
+        .ada_client
+        .accept_contract(accept(&paid.contract_id))
+        .await
+        .unwrap();
     let rejected = engine.delivered().await;
-    engine.ada_client.reject_contract(reject(&rejected.contract_id)).await.unwrap();
+    engine
+        .ada_client
+        .reject_contract(reject(&rejected.contract_id))
+        .await
+        .unwrap();
     let given_up = engine.awarded().await;
-    engine.bob_client.report_progress(report(&given_up.contract_id, 30)).await.unwrap();
-    engine.bob_client.fail_contract(fail(&given_up.contract_id)).await.unwrap();
+    engine
+        .bob_client
+        .report_progress(report(&given_up.contract_id, 30))
+        .await
+        .unwrap();
+    engine
+        .bob_client
+        .fail_contract(fail(&given_up.contract_id))
+        .await
+        .unwrap();
     let at_once = engine
-        .awarded_as(|work| work.set_verification_method(aex_proto::aex::work_publisher::v1::VerificationMethod::None))
+        .awarded_as(|work| {
+            work.set_verification_method(aex_proto::aex::work_publisher::v1::VerificationMethod::None)
+        })
         .await;
-    engine.bob_client.complete_contract(complete(&at_once.contract_id)).await.unwrap();
+    engine
+        .bob_client
+        .complete_contract(complete(&at_once.contract_id))
+        .await
+        .unwrap();
     engine.peers.stage().is_poor = true;
     let trade = engine.trade(&["10"], |_| {});
-    engine.ada_client.award_contract(award(&trade, 0)).await.unwrap_err();
+    engine
+        .ada_client
+        .award_contract(award(&trade, 0))
+        .await
+        .unwrap_err();
 
     let events = engine.database.events().await;
     let empty = Database::of(&SCHEMA).await;
@@ -34,24 +60,48 @@ async fn folding_all_events_again_gives_the_same_tables() {
     replayed.replay(early).await.unwrap();
     replayed.replay(late).await.unwrap();
     assert_eq!(empty.state().await, engine.database.state().await);
-    assert!(replayed.replay(&events[..1]).await.is_err(), "an event that does not follow is refused");
+    assert!(
+        replayed.replay(&events[..1]).await.is_err(),
+        "an event that does not follow is refused"
+    );
 }
 
 #[tokio::test]
 async fn every_statement_fits_the_schema() {
-    Engine::new().await.database.check_statements("aex-contract-engine").await;
+    Engine::new()
+        .await
+        .database
+        .check_statements("aex-contract-engine")
+        .await;
 }
 
 #[tokio::test]
 async fn the_audit_names_what_is_broken() {
     let mut engine = Engine::new().await;
     let contract = engine.awarded().await;
-    let clean = engine.operator.audit(pb::AuditRequest::default()).await.unwrap().into_inner();
+    let clean = engine
+        .operator
+        .audit(pb::AuditRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
     assert!(clean.violations.is_empty(), "{:?}", clean.violations);
-    assert_eq!(clean.facts[0].value, format!("AWARDED {} 10 USD", contract.work_id));
+    assert_eq!(
+        clean.facts[0].value,
+        format!("AWARDED {} 10 USD", contract.work_id)
+    );
     engine.world.advance(Duration::from_hours(1));
-    let late = engine.operator.audit(pb::AuditRequest::default()).await.unwrap().into_inner();
-    let mut found: Vec<_> = late.violations.iter().map(|found| found.invariant.as_str()).collect();
+    let late = engine
+        .operator
+        .audit(pb::AuditRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let mut found: Vec<_> = late
+        .violations
+        .iter()
+        .map(|found| found.invariant.as_str())
+        .collect();
     found.dedup();
     assert_eq!(found, ["contract.expired", "contract.worked"]);
     engine.database.execute("DROP INDEX contract_live_by_work").await;
@@ -64,6 +114,16 @@ async fn the_audit_names_what_is_broken() {
              deliver_time, end_time, settle_time, update_time FROM contract",
         )
         .await;
-    let broken = engine.operator.audit(pb::AuditRequest::default()).await.unwrap().into_inner();
-    assert!(broken.violations.iter().any(|found| found.invariant == "contract.one_per_work"));
+    let broken = engine
+        .operator
+        .audit(pb::AuditRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(
+        broken
+            .violations
+            .iter()
+            .any(|found| found.invariant == "contract.one_per_work")
+    );
 }
