@@ -53,6 +53,11 @@ pub trait Watcher: Send + 'static {
     /// Says that the stream lives, and where to resume.
     fn heartbeat(&self) -> Self::Reply;
 
+    /// What wakes the rounds, where that is known only when the watch is open; otherwise the signal it was opened with.
+    fn signal(&self) -> Option<Signal> {
+        None
+    }
+
     /// Is there nothing more to come?
     fn is_over(&self) -> bool {
         false
@@ -99,6 +104,7 @@ where
 {
     let (call, request) = admitted(request)?;
     let (call, signal, watcher) = open(call, request).await.map_err(|error| status(&error))?;
+    let signal = watcher.signal().unwrap_or(signal);
     let (replies, receiver) = mpsc::channel(AHEAD);
     let runtime = call.runtime().clone();
     runtime.spawn_until_stop(rounds(call, watcher, signal, replies));

@@ -3,7 +3,7 @@
 pub mod id;
 pub mod money;
 pub mod text;
-mod tier;
+pub mod tier;
 pub mod time;
 
 pub use id::{
@@ -12,5 +12,5 @@ pub use id::{
 };
 pub use money::{Amount, AmountError, BasisPoints, Currency, CurrencyError, Money};
 pub use text::{Text, TextError};
-pub use tier::Tier;
+pub use tier::{Tier, TierError};
 pub use time::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use aex_types::{AgentId, BidId, Money, ProviderId, Tier, Timestamp};
+use aex_types::{AgentId, BidId, Money, ProviderId, TenantId, Tier, Timestamp};
 
 use super::{score::Score, terms::Terms};
 
@@ -13,8 +13,10 @@ pub struct Bid {
     pub id: BidId,
     /// Who bids.
     pub provider_id: ProviderId,
-    /// The agent that would do the work.
-    pub agent_id: AgentId,
+    /// The tenant that owns the provider.
+    pub provider_tenant_id: TenantId,
+    /// The agent that would do the work, when it is said.
+    pub agent_id: Option<AgentId>,
     /// Which revision of the provider's bid it is, from 1.
     pub revision: u32,
     /// What it costs.
@@ -74,8 +76,10 @@ pub struct Facts {
     pub bid_id: BidId,
     /// Who bids.
     pub provider_id: ProviderId,
-    /// The agent that would do the work.
-    pub agent_id: AgentId,
+    /// The tenant that owns the provider.
+    pub provider_tenant_id: TenantId,
+    /// The agent that would do the work, when it is said.
+    pub agent_id: Option<AgentId>,
     /// Which revision of the provider's bid was judged.
     pub revision: u32,
     /// What it costs.
@@ -116,6 +120,7 @@ impl Facts {
         Self {
             bid_id: bid.id,
             provider_id: bid.provider_id,
+            provider_tenant_id: bid.provider_tenant_id,
             agent_id: bid.agent_id,
             revision: bid.revision,
             price: bid.price,

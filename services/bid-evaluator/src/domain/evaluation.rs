@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aex_types::{BidId, EvaluationId, ProviderId, Timestamp, WorkId};
+use aex_types::{BidId, EvaluationId, ProviderId, TenantId, Timestamp, WorkId};
 
 use super::{
     bid::{Bid, Facts, Standing},
@@ -21,6 +21,10 @@ pub struct Evaluation {
     pub id: EvaluationId,
     /// Of which work.
     pub work_id: WorkId,
+    /// The work's consumer.
+    pub consumer_id: TenantId,
+    /// Bids that the book ever received.
+    pub total_bids: u32,
     /// What came of it.
     pub result: Verdict,
     /// The version of its last event: 1.
@@ -113,6 +117,10 @@ pub enum Change {
     Evaluated {
         /// Of which work.
         work_id: WorkId,
+        /// The work's consumer.
+        consumer_id: TenantId,
+        /// Bids that the book ever received.
+        total_bids: u32,
         /// What came of it.
         result: Verdict,
     },
@@ -134,6 +142,10 @@ pub struct Evaluate {
     pub evaluation_id: EvaluationId,
     /// Of which work.
     pub work_id: WorkId,
+    /// The work's consumer.
+    pub consumer_id: TenantId,
+    /// Bids that the book ever received, superseded and withdrawn ones included.
+    pub total_bids: u32,
     /// What the work asks.
     pub terms: Terms,
     /// The best bid is to be awarded without asking the consumer.
@@ -195,6 +207,8 @@ pub fn evaluate(
         time: now.max(command.sealed_at),
         change: Change::Evaluated {
             work_id: command.work_id,
+            consumer_id: command.consumer_id,
+            total_bids: command.total_bids,
             result,
         },
     }])
@@ -262,9 +276,20 @@ impl Evaluation {
     /// The state after an event, live and in replay. `None` when the event does not follow the state.
     pub fn after(before: Option<Self>, event: &Event) -> Option<Self> {
         match (before, event.version, event.change.clone()) {
-            (None, 1, Change::Evaluated { work_id, result }) => Some(Self {
+            (
+                None,
+                1,
+                Change::Evaluated {
+                    work_id,
+                    consumer_id,
+                    total_bids,
+                    result,
+                },
+            ) => Some(Self {
                 id: event.evaluation_id,
                 work_id,
+                consumer_id,
+                total_bids,
                 result,
                 version: event.version,
                 create_time: event.time,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use aex_types::{AgentId, Amount, BidId, Currency, Money, ProviderId, Tier, Timestamp};
+use aex_types::{AgentId, Amount, BidId, Currency, Money, ProviderId, TenantId, Tier, Timestamp};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -60,7 +60,8 @@ pub(super) fn bid(id: u128) -> Bid {
     Bid {
         id: BidId::from(uuid),
         provider_id: ProviderId::from(uuid),
-        agent_id: AgentId::from(uuid),
+        provider_tenant_id: TenantId::from(uuid),
+        agent_id: Some(AgentId::from(uuid)),
         revision: 1,
         price: usd("25"),
         confidence: Score::clamped(0.9),

@@ -22,6 +22,8 @@ fn command(terms: Terms, bids: Vec<Bid>) -> Evaluate {
     Evaluate {
         evaluation_id: EvaluationId::from(Uuid::from_u128(1)),
         work_id: WorkId::from(Uuid::from_u128(2)),
+        consumer_id: TenantId::from(Uuid::from_u128(3)),
+        total_bids: u32::try_from(bids.len()).unwrap(),
         terms,
         auto_award: true,
         bids,

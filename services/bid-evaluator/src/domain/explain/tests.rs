@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aex_types::{EvaluationId, Tier, WorkId};
+use aex_types::{EvaluationId, TenantId, Tier, WorkId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -21,6 +21,8 @@ fn verdict(terms: Terms, bids: Vec<Bid>) -> Verdict {
     let command = Evaluate {
         evaluation_id: EvaluationId::from(Uuid::from_u128(1)),
         work_id: WorkId::from(Uuid::from_u128(2)),
+        consumer_id: TenantId::from(Uuid::from_u128(3)),
+        total_bids: 2,
         terms,
         auto_award: false,
         bids,

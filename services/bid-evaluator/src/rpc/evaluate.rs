@@ -1,0 +1,19 @@
+//! Seals the book and ranks its bids, or answers the ranking that exists.
+
+use aex_kit::Call;
+use aex_proto::aex::bid_evaluator::v1::{EvaluateRequest, EvaluateResponse};
+
+use super::work_id;
+use crate::{App, Error};
+
+pub(super) async fn evaluate(
+    app: &App,
+    mut call: Call,
+    request: EvaluateRequest,
+) -> Result<EvaluateResponse, Error> {
+    let work = work_id(&request, &request.work_id)?;
+    let evaluation = app.evaluated(&mut call, work).await?;
+    Ok(EvaluateResponse {
+        evaluation: Some((&evaluation).into()),
+    })
+}

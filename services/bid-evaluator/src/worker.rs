@@ -1,0 +1,115 @@
+//! Evaluates the bids on a work when its bid window closes, and brings an evaluation about for whoever asks.
+
+use std::sync::Arc;
+
+use aex_kit::{Call, Hosted as _};
+use aex_proto::aex::common::v1::Event as Stored;
+use aex_store::{Follower, Job, Timers, Tx, feed::follow};
+use aex_types::WorkId;
+use uuid::Uuid;
+
+use crate::{
+    App, Error, convert,
+    domain::evaluation::{self, Evaluate, Evaluation},
+    store::evaluations,
+};
+
+/// Evaluates the bids on a work; by work.
+const EVALUATE: &str = "evaluate";
+
+/// Starts everything.
+pub(crate) fn start(app: &Arc<App>) {
+    aex_store::relay(&app.store, App::NAME, app.ledger.clone());
+    follow(&app.store, App::NAME, app.ledger.clone(), Arc::new(Closed));
+    Timers::new(&app.store, App::NAME, Arc::new(EvaluateJob(Arc::clone(app)))).start();
+}
+
+/// A bid window has closed.
+struct Closed;
+
+impl Follower for Closed {
+    const NAME: &'static str = "bid-window-closed";
+    const TYPES: &'static [&'static str] = &["work.bid_window_closed"];
+    type Error = Error;
+
+    async fn handle(&self, tx: &mut Tx<'_>, event: &Stored) -> Result<(), Error> {
+        let work = convert::closed_work(event)?;
+        let now = tx.now();
+        Ok(tx.schedule(EVALUATE, work.uuid(), now).await?)
+    }
+}
+
+struct EvaluateJob(Arc<App>);
+
+impl Job for EvaluateJob {
+    const KIND: &'static str = EVALUATE;
+    type Error = Error;
+
+    async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
+        match self.0.evaluated(&mut call, key.into()).await {
+            // A work that is gone needs no ranking.
+            Ok(_) | Err(Error::WorkNotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.0
+            .store
+            .work(&mut call, async |tx| Ok(tx.unschedule(EVALUATE, key).await?))
+            .await
+    }
+}
+
+impl App {
+    /// The evaluation of a work's bids: the stored one, or the one that is made now. Two who make it at once make the
+    /// same, and one of them stores it.
+    pub(crate) async fn evaluated(&self, call: &mut Call, work: WorkId) -> Result<Evaluation, Error> {
+        let stored = self
+            .store
+            .read(call, async |tx| {
+                Ok::<_, Error>(evaluations::of_work(tx, work).await?)
+            })
+            .await?;
+        if let Some(evaluation) = stored {
+            return Ok(evaluation);
+        }
+        // The work is asked first: a book is not sealed for a work that is not there.
+        let asked = self.peers.work(call, work).await?;
+        let book = self.peers.seal(call, work).await?;
+        let standings = self
+            .peers
+            .standings(call, book.bids.iter().map(|bid| bid.provider_id))
+            .await?;
+        let command = Evaluate {
+            evaluation_id: call.id(),
+            work_id: work,
+            consumer_id: asked.consumer_id,
+            total_bids: book.total_bids,
+            terms: asked.terms(self.rules),
+            auto_award: asked.auto_award,
+            bids: book.bids,
+            standings,
+            sealed_at: book.sealed_at,
+        };
+        let events = evaluation::evaluate(None, &command, call.now())?;
+        let recorded = self
+            .store
+            .work(call, async |tx| {
+                let evaluation = evaluations::record(tx, &events).await?;
+                tx.unschedule(EVALUATE, work.uuid()).await?;
+                Ok::<_, Error>(evaluation)
+            })
+            .await;
+        match recorded {
+            // Somebody else was first; the sealed book is the same, but the trust of a moment later may differ, and the
+            // first one holds.
+            Err(Error::Store(failure)) if evaluations::is_second(&failure) => {
+                self.store
+                    .read(call, async |tx| {
+                        let first = evaluations::of_work(tx, work).await?;
+                        first.ok_or(Error::EvaluationNotFound(work))
+                    })
+                    .await
+            }
+            recorded => recorded,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Bid-evaluator in a world of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use aex_bid_evaluator::{App, Config, SCHEMA};
+use aex_kit::{Hosted as _, Principal, Wire};
+use aex_proto::aex::{
+    bid_evaluator::v1::{self as pb, bid_evaluator_service_client::BidEvaluatorServiceClient},
+    bid_gateway::v1 as gateway,
+    common::v1::{Event, Money, Tier},
+    event_ledger::v1::StoredEvent,
+    trust_broker::v1 as trust,
+    work_publisher::v1 as publisher,
+};
+use aex_store::Store;
+use aex_testkit::{Database, Shape, Who, World, principal};
+use prost::Message as _;
+
+use crate::doubles::{Gateway, Ledger, Peer, Publisher, Trust};
+
+pub type Client = BidEvaluatorServiceClient<Wire>;
+
+pub struct Evaluator {
+    pub world: World,
+    pub database: Database,
+    pub peers: Peer,
+    pub app: Arc<App>,
+    pub engine: Client,
+    pub operator: Client,
+    pub ada: Principal,
+    pub bob: Principal,
+}
+
+pub fn usd(amount: &str) -> Money {
+    Money {
+        currency_code: "USD".to_owned(),
+        amount: amount.to_owned(),
+    }
+}
+
+impl Evaluator {
+    pub async fn new() -> Self {
+        Self::in_shape(Shape::InProcess).await
+    }
+
+    pub async fn in_shape(shape: Shape) -> Self {
+        let mut world = World::new(shape);
+        let database = Database::of(&SCHEMA).await;
+        let peers = Peer::default();
+        world.host(&Arc::new(Publisher(peers.clone()))).await;
+        world.host(&Arc::new(Gateway(peers.clone()))).await;
+        world.host(&Arc::new(Trust(peers.clone()))).await;
+        world.host(&Arc::new(Ledger(peers.clone()))).await;
+        let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
+        let app = Arc::new(App::on(store, &Config::default(), world.mesh()));
+        world.host(&app).await;
+        let client = |who: &Who| {
+            Client::new(world.client(who, App::NAME)).max_decoding_message_size(aex_kit::LARGEST_MESSAGE)
+        };
+        Self {
+            engine: client(&Who::Service("contract-engine")),
+            operator: client(&Who::Operator),
+            ada: principal(&world),
+            bob: principal(&world),
+            app,
+            peers,
+            database,
+            world,
+        }
+    }
+
+    pub fn client(&self, principal: &Principal) -> Client {
+        Client::new(self.world.client(&Who::Tenant(principal.clone()), App::NAME))
+    }
+
+    /// A work of Ada's with a budget of 50 USD and sealed bids of Bob's providers: prices and trust scores.
+    pub fn work(&self, bids: &[(&str, f64)]) -> (String, Vec<String>) {
+        let runtime = self.world.runtime();
+        let work_id = runtime.id::<aex_types::id::kind::Work>().to_string();
+        let now = aex_error::wire::time(runtime.now());
+        let later = aex_error::wire::time(runtime.now().saturating_add(Duration::from_secs(300)));
+        let mut stage = self.peers.stage();
+        let mut book = Vec::new();
+        for (price, score) in bids {
+            let provider_id = runtime.id::<aex_types::id::kind::Provider>().to_string();
+            book.push(gateway::Bid {
+                bid_id: runtime.id::<aex_types::id::kind::Bid>().to_string(),
+                work_id: work_id.clone(),
+                provider_id: provider_id.clone(),
+                provider_tenant_id: self.bob.tenant.to_string(),
+                price: Some(usd(price)),
+                confidence: 0.9,
+                revision: 1,
+                expire_time: Some(later),
+                receive_time: Some(now),
+                ..Default::default()
+            });
+            stage.trust.insert(
+                provider_id.clone(),
+                trust::Trust {
+                    provider_id,
+                    score: *score,
+                    tier: Tier::Verified.into(),
+                    ..Default::default()
+                },
+            );
+        }
+        let bid_ids = book.iter().map(|bid| bid.bid_id.clone()).collect();
+        stage.works.insert(
+            work_id.clone(),
+            publisher::Work {
+                work_id: work_id.clone(),
+                consumer_id: self.ada.tenant.to_string(),
+                max_price: Some(usd("50")),
+                auto_award: true,
+                ..Default::default()
+            },
+        );
+        let sealed = gateway::SealBookResponse {
+            total_bids: u32::try_from(book.len()).unwrap() + 1,
+            bids: book,
+            seal_time: Some(now),
+        };
+        stage.books.insert(work_id.clone(), sealed);
+        (work_id, bid_ids)
+    }
+
+    pub async fn evaluate(&self, work_id: &str) -> pb::Evaluation {
+        let request = pb::EvaluateRequest {
+            work_id: work_id.to_owned(),
+        };
+        self.engine
+            .clone()
+            .evaluate(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .evaluation
+            .unwrap()
+    }
+
+    /// Tells the evaluator that a bid window has closed.
+    pub fn tell_closed(&self, work_id: &str) {
+        let event = Event {
+            event_id: self
+                .world
+                .runtime()
+                .id::<aex_types::id::kind::Event>()
+                .to_string(),
+            r#type: "work.bid_window_closed".to_owned(),
+            aggregate_id: work_id.to_owned(),
+            ..Default::default()
+        };
+        let mut stage = self.peers.stage();
+        let sequence = stage.events.len() as u64 + 1;
+        stage.events.push(StoredEvent {
+            sequence,
+            event: event.encode_to_vec().into(),
+            ..Default::default()
+        });
+    }
+
+    /// The evaluation, when a worker has made it.
+    pub async fn made(&self, work_id: &str) -> pb::Evaluation {
+        for _ in 0..400 {
+            let request = pb::GetEvaluationRequest {
+                work_id: work_id.to_owned(),
+            };
+            if let Ok(answer) = self.engine.clone().get_evaluation(request).await {
+                return answer.into_inner().evaluation.unwrap();
+            }
+            self.world.advance(Duration::from_millis(100));
+            self.world.runtime().pause(Duration::from_millis(10)).await;
+        }
+        panic!("no evaluation is made");
+    }
+}

@@ -1,0 +1,60 @@
+//! Configuration of contract-engine.
+
+use std::{path::PathBuf, time::Duration};
+
+use aex_kit::config::{Auth, Database, Peers, Secret, Server, Telemetry};
+use serde::{Deserialize, Serialize};
+
+/// Configuration of contract-engine.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How it is served.
+    pub server: Server,
+    /// Where it keeps its state.
+    pub database: Database,
+    /// Who it is and whom it believes.
+    pub auth: Auth,
+    /// Where the other services are.
+    pub peers: Peers,
+    /// What it tells about itself.
+    pub telemetry: Telemetry,
+    /// How it signs contract tokens.
+    pub tokens: Tokens,
+    /// What contracts do where the work says nothing.
+    pub contracts: Contracts,
+}
+
+/// How contract tokens are signed.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tokens {
+    /// The Ed25519 key, as PEM (PKCS#8).
+    pub key: Option<Secret>,
+    /// The file that has it. Without key and file a key is made at start, and tokens end with the process: for
+    /// development only.
+    pub key_file: Option<PathBuf>,
+}
+
+/// What contracts do where the work says nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Contracts {
+    /// How long the money of a rejected contract stays in escrow when the work has no dispute window, in seconds.
+    pub dispute_window_seconds: u64,
+}
+
+impl Default for Contracts {
+    fn default() -> Self {
+        Self {
+            dispute_window_seconds: 24 * 60 * 60,
+        }
+    }
+}
+
+impl Contracts {
+    /// How long the money of a rejected contract stays in escrow when the work has no dispute window.
+    pub const fn dispute_window(&self) -> Duration {
+        Duration::from_secs(self.dispute_window_seconds)
+    }
+}

@@ -1,0 +1,160 @@
+//! Everything that contract-engine says no with.
+
+use aex_error::{Code, Denied, Explain, Fault, Invalid, fault};
+use aex_proto::aex::{common::v1::ErrorReason as Common, contract_engine::v1::ErrorReason as R};
+use aex_store::Failure;
+use aex_types::{BidId, ContractId, ProviderId, WorkId};
+
+use crate::{
+    domain::{
+        contract::{Contract, Refusal, VoidReason},
+        result::Incomplete,
+    },
+    token::KeyError,
+};
+
+/// Everything that contract-engine says no with.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Error {
+    #[error("there is no contract {0}")]
+    ContractNotFound(ContractId),
+    #[error("there is no work {0}")]
+    WorkNotFound(WorkId),
+    #[error("work {0} cannot be awarded: it is cancelled, over, or held by another contract")]
+    WorkNotAwardable(WorkId),
+    #[error("there is no bid {0} on this work")]
+    BidNotFound(BidId),
+    #[error("bid {0} is disqualified or withdrawn")]
+    BidNotRanked(BidId),
+    #[error("bid {0} was replaced by its provider")]
+    BidChanged(BidId),
+    #[error("bid {0} stands no more")]
+    BidExpired(BidId),
+    #[error("provider {0} is not active")]
+    ProviderNotActive(ProviderId),
+    #[error("there is no provider {0}")]
+    ProviderNotFound(ProviderId),
+    #[error("the available balance is below {price}")]
+    InsufficientFunds { price: String },
+    #[error("contract {0} is not decided yet; it goes on by itself, ask again with the same key")]
+    AwardInProgress(ContractId),
+    #[error("contract {0} has no result yet")]
+    ResultNotFound(ContractId),
+    #[error("the payload is kept at {location}")]
+    PayloadElsewhere {
+        contract_id: ContractId,
+        location: String,
+    },
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
+    #[error(transparent)]
+    Contract(#[from] Refusal),
+    #[error("{service} does not answer as it should")]
+    Peer {
+        service: &'static str,
+        #[source]
+        status: Box<tonic::Status>,
+    },
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    #[error(transparent)]
+    Store(#[from] Failure),
+}
+
+impl Error {
+    /// The refusal that made a contract void.
+    pub(crate) fn of_void(contract: &Contract, reason: VoidReason) -> Self {
+        let terms = &contract.terms;
+        match reason {
+            VoidReason::WorkNotFound => Self::WorkNotFound(terms.work_id),
+            VoidReason::WorkNotAwardable | VoidReason::TooLate => Self::WorkNotAwardable(terms.work_id),
+            VoidReason::BidNotRanked => Self::BidNotRanked(terms.bid_id),
+            VoidReason::BidChanged => Self::BidChanged(terms.bid_id),
+            VoidReason::InsufficientFunds => Self::InsufficientFunds {
+                price: terms.price.to_string(),
+            },
+        }
+    }
+
+    /// Is it a refusal because of the bid, so that another bid may do?
+    pub(crate) const fn is_of_the_bid(&self) -> bool {
+        matches!(
+            self,
+            Self::BidNotFound(_)
+                | Self::BidNotRanked(_)
+                | Self::BidChanged(_)
+                | Self::BidExpired(_)
+                | Self::ProviderNotActive(_)
+                | Self::ProviderNotFound(_)
+        )
+    }
+}
+
+impl Explain for Error {
+    fn explain(&self) -> Fault {
+        use Code::{FailedPrecondition, InvalidArgument, NotFound, Unavailable};
+        match self {
+            Self::ContractNotFound(id) => fault(NotFound, R::ContractNotFound).with("contract_id", id),
+            Self::WorkNotFound(id) => fault(NotFound, R::WorkNotFound).with("work_id", id),
+            Self::WorkNotAwardable(id) => fault(FailedPrecondition, R::WorkNotAwardable).with("work_id", id),
+            Self::BidNotFound(id) => fault(NotFound, R::BidNotFound).with("bid_id", id),
+            Self::BidNotRanked(id) => fault(FailedPrecondition, R::BidNotRanked).with("bid_id", id),
+            Self::BidChanged(id) => fault(FailedPrecondition, R::BidChanged).with("bid_id", id),
+            Self::BidExpired(id) => fault(FailedPrecondition, R::BidExpired).with("bid_id", id),
+            Self::ProviderNotActive(id) => {
+                fault(FailedPrecondition, R::ProviderNotActive).with("provider_id", id)
+            }
+            Self::ProviderNotFound(id) => fault(NotFound, R::ProviderNotFound).with("provider_id", id),
+            Self::InsufficientFunds { price } => {
+                fault(FailedPrecondition, R::InsufficientFunds).with("price", price)
+            }
+            Self::AwardInProgress(id) => fault(Unavailable, R::AwardInProgress).with("contract_id", id),
+            Self::ResultNotFound(id) => fault(NotFound, R::ResultNotFound).with("contract_id", id),
+            Self::PayloadElsewhere {
+                contract_id,
+                location,
+            } => fault(FailedPrecondition, R::PayloadElsewhere)
+                .with("contract_id", contract_id)
+                .with("location", location),
+            Self::Incomplete(what) => {
+                fault(InvalidArgument, R::ResultIncomplete).with("missing", what.missing())
+            }
+            Self::Contract(refusal) => explain_contract(refusal),
+            Self::Peer { service, status } => explain_peer(service, status),
+            Self::Key(_) => fault(Code::Internal, Common::Internal),
+            Self::Invalid(invalid) => invalid.explain(),
+            Self::Denied(denied) => denied.explain(),
+            Self::Store(failure) => failure.explain(),
+        }
+    }
+}
+
+fn explain_contract(refusal: &Refusal) -> Fault {
+    let (Refusal::StatusInvalid { contract_id, status }
+    | Refusal::Late {
+        contract_id, status, ..
+    }) = refusal;
+    let known = fault(Code::FailedPrecondition, R::ContractStatusInvalid)
+        .with("contract_id", contract_id)
+        .with("status", status);
+    match refusal {
+        Refusal::StatusInvalid { .. } => known,
+        Refusal::Late { time, .. } => known.with("time", time),
+    }
+}
+
+/// A service that is away or slow is told to the caller as such; any other answer of it is ours to repair.
+fn explain_peer(service: &str, status: &tonic::Status) -> Fault {
+    match status.code() {
+        Code::DeadlineExceeded => fault(Code::DeadlineExceeded, Common::DeadlineExceeded),
+        Code::Unavailable | Code::ResourceExhausted | Code::Cancelled => {
+            fault(Code::Unavailable, Common::DependencyUnavailable).with("dependency", service)
+        }
+        _ => fault(Code::Internal, Common::Internal),
+    }
+}

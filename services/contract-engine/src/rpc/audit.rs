@@ -1,0 +1,30 @@
+//! States what contract-engine knows and what it finds broken.
+
+use aex_error::Check;
+use aex_kit::Call;
+use aex_proto::aex::contract_engine::v1::{AuditRequest, AuditResponse};
+use aex_store::Page;
+
+use crate::{App, Error, store};
+
+pub(super) async fn audit(app: &App, mut call: Call, request: AuditRequest) -> Result<AuditResponse, Error> {
+    Check::of(&request).finish(|| Some(()))?;
+    let page = Page::read(i32::MAX, &request.page_token, "audit")?;
+
+    app.store
+        .read(&mut call, async |tx| {
+            let mut facts = store::audit::facts(tx, &page).await?;
+            let next_page_token = page.cut(&mut facts, |fact| fact.subject.clone());
+            let violations = if request.page_token.is_empty() {
+                store::audit::violations(tx).await?
+            } else {
+                Vec::new()
+            };
+            Ok(AuditResponse {
+                facts,
+                violations,
+                next_page_token,
+            })
+        })
+        .await
+}

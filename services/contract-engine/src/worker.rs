@@ -1,0 +1,311 @@
+//! What contract-engine does by itself: finishes awards, awards what wants to be awarded, ends what is over, pays, and
+//! gives money back. Each is a job with the contract's id, or the work's, for its key; what is to be done is read from
+//! the state, so that doing it twice does no harm.
+
+use std::{sync::Arc, time::Duration};
+
+use aex_kit::{Call, Hosted as _};
+use aex_proto::aex::common::v1::Event as Stored;
+use aex_store::{Failure, Follower, Job, Timers, Tx, feed::follow};
+use aex_types::{ContractId, WorkId};
+use uuid::Uuid;
+
+use crate::{
+    App, Error,
+    award::{Saga, held},
+    convert,
+    domain::{
+        contract::{self, Contract, Event, Status},
+        saga::Ranking,
+    },
+    store::contracts,
+};
+
+/// Finishes an award; by contract.
+pub(crate) const AWARD: &str = "award";
+/// Awards a work to its best bid; by work.
+pub(crate) const AUTO: &str = "auto";
+/// Ends what was not delivered in time; by contract.
+const EXPIRE: &str = "expire";
+/// Accepts what was not rejected in time; by contract.
+const REVIEW: &str = "review";
+/// Pays; by contract.
+const SETTLE: &str = "settle";
+/// Gives the money back; by contract.
+const RELEASE: &str = "release";
+
+/// How long an award is its caller's own; longer than a call can take.
+const LEASE: Duration = Duration::from_secs(20);
+/// How long a payment is left to the call that completed the contract.
+const HEAD_START: Duration = Duration::from_secs(2);
+
+/// Starts everything.
+pub(crate) fn start(app: &Arc<App>) {
+    let store = &app.store;
+    aex_store::relay(store, App::NAME, app.ledger.clone());
+    store.start_watch_reader();
+    follow(store, App::NAME, app.ledger.clone(), Arc::new(AutoAward));
+    Timers::new(store, App::NAME, Arc::new(AwardJob(Arc::clone(app)))).start();
+    Timers::new(store, App::NAME, Arc::new(AutoJob(Arc::clone(app)))).start();
+    Timers::new(store, App::NAME, Arc::new(ExpireJob(Arc::clone(app)))).start();
+    Timers::new(store, App::NAME, Arc::new(ReviewJob(Arc::clone(app)))).start();
+    Timers::new(store, App::NAME, Arc::new(SettleJob(Arc::clone(app)))).start();
+    Timers::new(store, App::NAME, Arc::new(ReleaseJob(Arc::clone(app)))).start();
+}
+
+/// What was decided, made true, with the jobs that follow from where the contract stands now.
+pub(crate) async fn record(tx: &mut Tx<'_>, contract: Contract, events: &[Event]) -> Result<Contract, Error> {
+    let from = contract.status;
+    let contract = contracts::record(tx, Some(contract), events).await?;
+    if contract.status != from {
+        schedule(tx, &contract).await?;
+    }
+    Ok(contract)
+}
+
+/// The jobs that follow from where a contract stands.
+pub(crate) async fn schedule(tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Failure> {
+    let (key, now) = (contract.id.uuid(), tx.now());
+    match contract.status {
+        Status::Proposed => tx.schedule(AWARD, key, now.saturating_add(LEASE)).await,
+        Status::Awarded => tx.schedule(EXPIRE, key, contract.terms.expire_time).await,
+        Status::VerificationPending => {
+            tx.unschedule(EXPIRE, key).await?;
+            let deadline = contract.review_deadline.unwrap_or(now);
+            tx.schedule(REVIEW, key, deadline).await
+        }
+        Status::Completed => {
+            tx.unschedule(EXPIRE, key).await?;
+            tx.unschedule(REVIEW, key).await?;
+            tx.schedule(SETTLE, key, now.saturating_add(HEAD_START)).await
+        }
+        Status::Failed | Status::Expired => {
+            tx.unschedule(EXPIRE, key).await?;
+            tx.unschedule(REVIEW, key).await?;
+            tx.schedule(RELEASE, key, now).await
+        }
+        Status::Settled => tx.unschedule(SETTLE, key).await,
+        // An award that came to nothing is cleared up by the job that it has.
+        Status::Void | Status::Executing => Ok(()),
+    }
+}
+
+/// Awards what wants to be awarded by itself, when its bids are ranked.
+struct AutoAward;
+
+impl Follower for AutoAward {
+    const NAME: &'static str = "auto-award";
+    const TYPES: &'static [&'static str] = &["bids.evaluated"];
+    type Error = Error;
+
+    async fn handle(&self, tx: &mut Tx<'_>, event: &Stored) -> Result<(), Error> {
+        if let Some(work) = convert::to_be_awarded(event)? {
+            let now = tx.now();
+            tx.schedule(AUTO, work.uuid(), now).await?;
+        }
+        Ok(())
+    }
+}
+
+struct AwardJob(Arc<App>);
+
+impl Job for AwardJob {
+    const KIND: &'static str = AWARD;
+    type Error = Error;
+
+    async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
+        let contract = self.0.contract(&mut call, key).await?;
+        self.0.carry(&mut call, &mut Saga::of(contract)).await
+    }
+}
+
+struct AutoJob(Arc<App>);
+
+impl Job for AutoJob {
+    const KIND: &'static str = AUTO;
+    type Error = Error;
+
+    async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
+        self.0.award_by_itself(&mut call, key.into()).await
+    }
+}
+
+struct ExpireJob(Arc<App>);
+
+impl Job for ExpireJob {
+    const KIND: &'static str = EXPIRE;
+    type Error = Error;
+
+    async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
+        self.0
+            .store
+            .work(&mut call, async |tx| {
+                let contract = held(tx, key.into()).await?;
+                let events = contract::expire(&contract, tx.now());
+                if events.is_empty() && contract.status.is_open() {
+                    // Its time has not come.
+                    return Ok(());
+                }
+                record(tx, contract, &events).await?;
+                Ok(tx.unschedule(EXPIRE, key).await?)
+            })
+            .await
+    }
+}
+
+struct ReviewJob(Arc<App>);
+
+impl Job for ReviewJob {
+    const KIND: &'static str = REVIEW;
+    type Error = Error;
+
+    async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
+        self.0
+            .store
+            .work(&mut call, async |tx| {
+                let contract = held(tx, key.into()).await?;
+                let events = contract::review_ended(&contract, tx.now());
+                if events.is_empty() && contract.status == Status::VerificationPending {
+                    return Ok(());
+                }
+                if !events.is_empty() {
+                    record(tx, contract, &events).await?;
+                    // Nobody else is about to pay.
+                    let now = tx.now();
+                    tx.schedule(SETTLE, key, now).await?;
+                }
+                Ok(tx.unschedule(REVIEW, key).await?)
+            })
+            .await
+    }
+}
+
+struct SettleJob(Arc<App>);
+
+impl Job for SettleJob {
+    const KIND: &'static str = SETTLE;
+    type Error = Error;
+
+    async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
+        let contract = self.0.contract(&mut call, key).await?;
+        self.0.settle(&mut call, &contract).await
+    }
+}
+
+struct ReleaseJob(Arc<App>);
+
+impl Job for ReleaseJob {
+    const KIND: &'static str = RELEASE;
+    type Error = Error;
+
+    async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
+        let contract = self.0.contract(&mut call, key).await?;
+        self.0
+            .peers
+            .release_money(&call, &contract, contract.release_not_before)
+            .await?;
+        self.0
+            .store
+            .work(&mut call, async |tx| Ok(tx.unschedule(RELEASE, key).await?))
+            .await
+    }
+}
+
+impl App {
+    async fn contract(&self, call: &mut Call, key: Uuid) -> Result<Contract, Error> {
+        let id = ContractId::from(key);
+        self.store
+            .read(call, async |tx| {
+                contracts::find(tx, id).await?.ok_or(Error::ContractNotFound(id))
+            })
+            .await
+    }
+
+    /// Has a completed contract paid. Asked again, settlement answers the same.
+    pub(crate) async fn settle(&self, call: &mut Call, contract: &Contract) -> Result<(), Error> {
+        let id = contract.id;
+        if contract.status == Status::Completed {
+            self.peers.settle(call, contract).await?;
+        }
+        self.store
+            .work(call, async |tx| {
+                let contract = held(tx, id).await?;
+                if let Ok(events) = contract::paid(&contract, tx.now()) {
+                    record(tx, contract, &events).await?;
+                }
+                Ok(tx.unschedule(SETTLE, id.uuid()).await?)
+            })
+            .await
+    }
+
+    /// Awards a work to the best bid that can still be tried.
+    async fn award_by_itself(&self, call: &mut Call, work: WorkId) -> Result<(), Error> {
+        let before = self
+            .store
+            .read(call, async |tx| {
+                Ok::<_, Error>(contracts::of_work(tx, work).await?)
+            })
+            .await?;
+        // Without a ranking there is nothing to award; its event comes when there is one.
+        let ranking = self.peers.ranking(call, work).await?.unwrap_or_default();
+        for (place, bid) in ranking.left_to_try(&before) {
+            match self.terms(call, (work, bid.bid_id), None, Some(place)).await {
+                Ok(terms) => {
+                    return match self.propose_by_itself(call, terms).await? {
+                        Some(contract) => self.try_by_itself(call, contract, ranking).await,
+                        None => self.leave(call, work).await,
+                    };
+                }
+                Err(error) if error.is_of_the_bid() => {}
+                // Cancelled, over, or under way already.
+                Err(Error::WorkNotFound(_) | Error::WorkNotAwardable(_)) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        self.leave(call, work).await
+    }
+
+    async fn propose_by_itself(
+        &self,
+        call: &mut Call,
+        terms: contract::Terms,
+    ) -> Result<Option<Contract>, Error> {
+        let proposed = self
+            .store
+            .work(call, async move |tx| {
+                let work = terms.work_id;
+                let event = contract::propose(tx.id(), terms, tx.now());
+                let contract = contracts::propose(tx, &event, work).await?;
+                if let Some(contract) = &contract {
+                    schedule(tx, contract).await?;
+                }
+                tx.unschedule(AUTO, work.uuid()).await?;
+                Ok::<_, Error>(contract)
+            })
+            .await;
+        match proposed {
+            Err(Error::Store(failure)) if contracts::is_second(&failure) => Ok(None),
+            proposed => proposed,
+        }
+    }
+
+    async fn try_by_itself(
+        &self,
+        call: &mut Call,
+        contract: Contract,
+        ranking: Ranking,
+    ) -> Result<(), Error> {
+        let mut saga = Saga::ranked(contract, ranking);
+        if let Err(error) = self.carry(call, &mut saga).await {
+            tracing::info!(contract = %saga.contract.id, %error, "an award goes on in a worker");
+            self.hand_over(call, saga.contract.id).await?;
+        }
+        Ok(())
+    }
+
+    async fn leave(&self, call: &mut Call, work: WorkId) -> Result<(), Error> {
+        self.store
+            .work(call, async |tx| Ok(tx.unschedule(AUTO, work.uuid()).await?))
+            .await
+    }
+}

@@ -1,0 +1,106 @@
+use aex_proto::aex::{contract_engine::v1 as pb, work_publisher::v1::WorkStatus};
+use aex_testkit::Refused;
+use tonic::Code;
+
+use crate::{
+    doubles::Turn,
+    fixture::{Engine, award, usd},
+};
+
+#[tokio::test]
+async fn the_best_bid_wins_by_itself_when_bids_are_ranked() {
+    let mut engine = Engine::new().await;
+    let trade = engine.trade(&["10", "12"], |work| work.auto_award = true);
+    let quiet = engine.trade(&["10"], |_| {});
+    engine.tell_evaluated(&quiet.work_id, false);
+    engine.tell_evaluated(&trade.work_id, true);
+    engine.tell_evaluated(&trade.work_id, true);
+    engine.start_workers();
+    let work_id = trade.work_id.clone();
+    engine
+        .until("the work is awarded", async |engine| {
+            engine.peers.stage().works[&work_id].status() == WorkStatus::Awarded
+        })
+        .await;
+    let contracts = engine.of_work(&trade.work_id).await;
+    assert_eq!(
+        (contracts.len(), contracts[0].bid_id.as_str()),
+        (1, trade.bid_ids[0].as_str())
+    );
+    assert!(engine.of_work(&quiet.work_id).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_because_of_the_bid_leads_to_the_next_one() {
+    let mut engine = Engine::new().await;
+    let trade = engine.trade(&["10", "11", "12"], |work| work.auto_award = true);
+    {
+        let mut stage = engine.peers.stage();
+        // The first one is not what was ranked, the second one is gone.
+        stage.bids.get_mut(&trade.bid_ids[0]).unwrap().price = Some(usd("9"));
+        stage.bids.remove(&trade.bid_ids[1]);
+    }
+    engine.tell_evaluated(&trade.work_id, true);
+    engine.start_workers();
+    let work_id = trade.work_id.clone();
+    engine
+        .until("the work is awarded", async |engine| {
+            engine.peers.stage().works[&work_id].status() == WorkStatus::Awarded
+        })
+        .await;
+    let contracts = engine.of_work(&trade.work_id).await;
+    let outcomes: Vec<_> = contracts
+        .iter()
+        .map(|contract| (contract.status(), contract.bid_id.as_str()))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            (pb::ContractStatus::Void, trade.bid_ids[0].as_str()),
+            (pb::ContractStatus::Awarded, trade.bid_ids[2].as_str())
+        ]
+    );
+}
+
+#[tokio::test]
+async fn without_money_the_work_fails_and_nothing_else_is_tried() {
+    let mut engine = Engine::new().await;
+    let trade = engine.trade(&["10", "11"], |work| work.auto_award = true);
+    engine.peers.stage().is_poor = true;
+    engine.tell_evaluated(&trade.work_id, true);
+    engine.start_workers();
+    let work_id = trade.work_id.clone();
+    engine
+        .until("the work fails", async |engine| {
+            engine.peers.stage().works[&work_id].status() == WorkStatus::Failed
+        })
+        .await;
+    assert_eq!(engine.of_work(&trade.work_id).await.len(), 1);
+    assert_eq!(
+        engine.peers.stage().released_works[0].reason,
+        "insufficient_funds"
+    );
+}
+
+#[tokio::test]
+async fn an_early_award_that_is_void_leaves_the_work_to_the_exchange() {
+    let mut engine = Engine::new().await;
+    let trade = engine.trade(&["10", "11"], |work| work.auto_award = true);
+    // The consumer picks the second bid; its money is held by something else for that moment.
+    engine.peers.plan(
+        "PlaceHold",
+        [Turn::Refuse(Code::FailedPrecondition, "RECEIVABLE_OPEN")],
+    );
+    let refused = Refused::from(engine.ada_client.award_contract(award(&trade, 1)).await);
+    assert_eq!(refused.reason, "INSUFFICIENT_FUNDS");
+    engine.start_workers();
+    let work_id = trade.work_id.clone();
+    engine
+        .until("the work is awarded", async |engine| {
+            engine.peers.stage().works[&work_id].status() == WorkStatus::Awarded
+        })
+        .await;
+    let contracts = engine.of_work(&trade.work_id).await;
+    assert_eq!(contracts[1].bid_id, trade.bid_ids[0]);
+    assert!(engine.peers.times_asked("GetEvaluation") > 0);
+}
