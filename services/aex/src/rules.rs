@@ -1,7 +1,7 @@
 //! What must hold between services. Each rule looks at what one service states and at what another states of the same
 //! thing; a rule is quiet while a service that it needs was not asked.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use aex_types::Timestamp;
 use serde_json::{Value, json};
@@ -113,7 +113,6 @@ struct Rule {
     then: (&'static str, &'static [&'static str]),
 }
 
-/// States are compared in capitals.
 const RULES: &[Rule] = &[
     Rule {
         name: "a running contract has its money on hold",
@@ -122,18 +121,18 @@ const RULES: &[Rule] = &[
             "contract.status",
             &["AWARDED", "EXECUTING", "VERIFICATION_PENDING", "COMPLETED"],
         ),
-        then: ("hold.status", &["HELD", "SETTLED"]),
+        then: ("hold.status", &["HELD", "CAPTURED"]),
     },
     Rule {
-        name: "a settled contract's hold is settled",
+        name: "a settled contract's hold is captured",
         between: ["contract-engine", "settlement"],
         when: ("contract.status", &["SETTLED"]),
-        then: ("hold.status", &["SETTLED"]),
+        then: ("hold.status", &["CAPTURED"]),
     },
     Rule {
-        name: "a settled hold's contract was completed",
+        name: "a captured hold's contract was completed",
         between: ["settlement", "contract-engine"],
-        when: ("hold.status", &["SETTLED"]),
+        when: ("hold.status", &["CAPTURED"]),
         then: ("contract.status", &["COMPLETED", "SETTLED"]),
     },
     Rule {
@@ -156,12 +155,12 @@ const RULES: &[Rule] = &[
         name: "a contract that ended has an outcome",
         between: ["contract-engine", "trust-broker"],
         when: ("contract.status", &["SETTLED", "FAILED", "EXPIRED"]),
-        then: ("outcome.kind", &[]),
+        then: ("trust.outcome", &[]),
     },
     Rule {
         name: "an outcome belongs to a contract that ended",
         between: ["trust-broker", "contract-engine"],
-        when: ("outcome.kind", &[]),
+        when: ("trust.outcome", &[]),
         then: ("contract.status", &["COMPLETED", "SETTLED", "FAILED", "EXPIRED"]),
     },
 ];
@@ -174,6 +173,9 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     }
     if facts.were_asked(&["work-publisher", "contract-engine"]) {
         findings.extend(awards(facts));
+    }
+    if facts.were_asked(&["settlement", "contract-engine"]) {
+        findings.extend(prices(facts));
     }
     findings.sort_by(|a, b| (&a.invariant, &a.subject).cmp(&(&b.invariant, &b.subject)));
     findings
@@ -205,25 +207,39 @@ impl Rule {
     }
 }
 
-/// A work that was awarded names a contract that exists, and no two works name the same one.
+/// A work that was awarded names a contract that exists and that names this work. A contract states its status, its
+/// work, its price and the price's currency.
 fn awards(facts: &Facts) -> Vec<Finding> {
-    let mut taken = HashSet::new();
-    let mut findings = Vec::new();
-    for (work, fact) in facts.of("work.contract") {
-        let finding = |detail: String| Finding {
-            invariant: "a work's contract exists and is its own".to_owned(),
+    let judged = |(work, fact): (&String, &Fact)| {
+        let contract = facts.find("contract.status", &fact.value);
+        let named = contract.map(|contract| part(&contract.value, 1));
+        (named != Some(work)).then(|| Finding {
+            invariant: "a work's contract is for this work".to_owned(),
             subject: work.clone(),
-            detail,
-            since: fact.since,
-        };
-        if facts.find("contract.status", &fact.value).is_none() {
-            findings.push(finding(format!("{} does not exist", fact.value)));
-        }
-        if !taken.insert(&fact.value) {
-            findings.push(finding(format!("{} is another work's too", fact.value)));
-        }
-    }
-    findings
+            detail: format!(
+                "{} is for {}",
+                fact.value,
+                named.unwrap_or("nothing: it does not exist")
+            ),
+            since: latest(fact.since, contract.and_then(|contract| contract.since)),
+        })
+    };
+    facts.of("work.contract").filter_map(judged).collect()
+}
+
+/// What a contract cost is what was agreed.
+fn prices(facts: &Facts) -> Vec<Finding> {
+    let judged = |(contract, settled): (&String, &Fact)| {
+        let agreed = facts.find("contract.status", contract)?;
+        let price = part(&agreed.value, 2);
+        (price != settled.value).then(|| Finding {
+            invariant: "a contract costs what was agreed".to_owned(),
+            subject: contract.clone(),
+            detail: format!("{price} was agreed, {} was settled", settled.value),
+            since: settled.since,
+        })
+    };
+    facts.of("contract.settled").filter_map(judged).collect()
 }
 
 /// Acknowledged things that nobody knows.
@@ -251,8 +267,13 @@ pub(crate) fn missing(facts: &Facts, acked: &[(String, String)]) -> Vec<Finding>
         .collect()
 }
 
+/// A state may be followed by more words, which say more of the same thing.
 fn is_one_of(value: &str, right: &[&str]) -> bool {
-    right.iter().any(|right| value.eq_ignore_ascii_case(right))
+    right.contains(&part(value, 0))
+}
+
+fn part(value: &str, at: usize) -> &str {
+    value.split(' ').nth(at).unwrap_or_default()
 }
 
 fn latest(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
@@ -284,12 +305,16 @@ mod tests {
     fn a_trade_that_agrees_breaks_nothing() {
         let mut facts = of(
             &[
-                ("contract.status", "c1", "SETTLED"),
-                ("contract.status", "c2", "EXECUTING"),
+                ("contract.status", "c1", "SETTLED w1 5.25 USD"),
+                ("contract.status", "c2", "EXECUTING w2 1 USD"),
             ],
-            &[("hold.status", "c1", "SETTLED"), ("hold.status", "c2", "HELD")],
+            &[
+                ("hold.status", "c1", "CAPTURED"),
+                ("contract.settled", "c1", "5.25"),
+                ("hold.status", "c2", "HELD"),
+            ],
         );
-        facts.take("trust-broker", &page(&[("outcome.kind", "c1", "SUCCESS")]));
+        facts.take("trust-broker", &page(&[("trust.outcome", "c1", "SUCCESS")]));
         facts.take("work-publisher", &page(&[("work.contract", "w1", "c1")]));
         assert_eq!(judge(&facts), []);
         assert_eq!(missing(&facts, &[("contract".to_owned(), "c2".to_owned())]), []);
@@ -302,10 +327,11 @@ mod tests {
             ("EXECUTING", Some("RELEASED")),
             ("SETTLED", Some("HELD")),
             ("VOID", Some("HELD")),
-            ("VOID", Some("SETTLED")),
+            ("VOID", Some("CAPTURED")),
         ] {
+            let contract = format!("{contract} w1 5.25 USD");
             let holds: Vec<_> = hold.iter().map(|hold| ("hold.status", "c1", *hold)).collect();
-            let found = judge(&of(&[("contract.status", "c1", contract)], &holds));
+            let found = judge(&of(&[("contract.status", "c1", &contract)], &holds));
             assert!(!found.is_empty(), "{contract} {hold:?}");
             assert!(
                 found
@@ -313,20 +339,33 @@ mod tests {
                     .all(|finding| finding.subject == "c1" && finding.since.is_some())
             );
         }
+        let found = judge(&of(
+            &[("contract.status", "c1", "SETTLED w1 5.25 USD")],
+            &[
+                ("hold.status", "c1", "CAPTURED"),
+                ("contract.settled", "c1", "5.26"),
+            ],
+        ));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].detail, "5.25 was agreed, 5.26 was settled");
     }
 
     #[test]
     fn a_lost_outcome_a_lost_contract_and_a_lost_acknowledgement_are_found() {
-        let mut facts = of(&[("contract.status", "c1", "FAILED")], &[]);
-        facts.take("trust-broker", &page(&[("outcome.kind", "c9", "EXPIRED")]));
+        let mut facts = of(&[("contract.status", "c1", "FAILED w1 1 USD")], &[]);
+        facts.take("trust-broker", &page(&[("trust.outcome", "c9", "EXPIRED")]));
         facts.take(
             "work-publisher",
-            &page(&[("work.contract", "w1", "c1"), ("work.contract", "w2", "c7")]),
+            &page(&[
+                ("work.contract", "w1", "c1"),
+                ("work.contract", "w2", "c7"),
+                ("work.contract", "w3", "c1"),
+            ]),
         );
         let subjects: Vec<_> = judge(&facts).into_iter().map(|finding| finding.subject).collect();
-        assert_eq!(subjects, ["c1", "w2", "c9"]);
+        assert_eq!(subjects, ["c1", "w2", "w3", "c9"]);
         let acked = [
-            ("work".to_owned(), "w3".to_owned()),
+            ("work".to_owned(), "w9".to_owned()),
             ("wor".to_owned(), "w1".to_owned()),
         ];
         assert_eq!(missing(&facts, &acked).len(), 2);

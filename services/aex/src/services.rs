@@ -50,6 +50,7 @@ pub(crate) struct Seat {
 /// What a development exchange sets without being asked.
 #[derive(Clone)]
 pub(crate) struct Dev {
+    /// The key of the hash that API keys are stored as.
     pub(crate) pepper: Secret,
 }
 

@@ -49,7 +49,7 @@ impl Drop for Process {
 }
 
 fn write(folder: &Path, name: &str, pem: &Pem) -> String {
-    let path = |end: &str| folder.join(format!("{name}{end}"));
+    let path = |end: &str| folder.join(format!("{name}{end}")).display().to_string();
     fs::write(path(".ca.pem"), &pem.ca).unwrap();
     fs::write(path(".pem"), &pem.cert).unwrap();
     fs::write(path(".key"), &pem.key).unwrap();
@@ -120,14 +120,14 @@ async fn services_in_processes_of_their_own_answer_as_one() {
         .tenant
         .unwrap()
         .tenant_id;
-    let make = pb::CreateApiKeyRequest {
+    let with_key = pb::CreateApiKeyRequest {
         idempotency_key: "key-0123456789abc".to_owned(),
         tenant_id: tenant_id.clone(),
         display_name: "robot".to_owned(),
         scopes: vec!["*".to_owned()],
         ..Default::default()
     };
-    let made = operator.create_api_key(make).await.unwrap().into_inner();
+    let made = operator.create_api_key(with_key).await.unwrap().into_inner();
 
     let channel = Endpoint::from_shared(format!("http://{}", gateway.address))
         .unwrap()
