@@ -51,6 +51,7 @@ impl Exchange {
             file: None,
             dev: Some(Dev {
                 pepper: secrets.pepper.clone(),
+                token_key: secrets.token_key.clone(),
             }),
             place: Place::of(&server),
             mesh: mesh.clone(),

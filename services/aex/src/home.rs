@@ -52,6 +52,8 @@ pub(crate) struct Secrets {
     pub(crate) authority: DevAuthority,
     pub(crate) pepper: Secret,
     pub(crate) principal: PrincipalKey,
+    /// The key of contract tokens.
+    pub(crate) token_key: Secret,
 }
 
 impl Home {
@@ -122,8 +124,14 @@ impl Home {
                 .private_pem()
                 .to_owned())
         })?;
+        let token_key = kept(&folder.join("token.key"), || {
+            Ok(PrincipalKey::from_seed(&random(runtime))?
+                .private_pem()
+                .to_owned())
+        })?;
         Ok(Secrets {
             authority,
+            token_key: Secret::new(token_key),
             pepper: Secret::new(pepper),
             principal: PrincipalKey::from_pem(&principal)?,
         })

@@ -52,6 +52,7 @@ pub(crate) struct Seat {
 pub(crate) struct Dev {
     /// The key of the hash that API keys are stored as.
     pub(crate) pepper: Secret,
+    pub(crate) token_key: Secret,
 }
 
 /// A service that is open and hosted; its workers rest until they are started.
@@ -113,11 +114,39 @@ macro_rules! service {
 }
 
 /// All of them, in the order in which they are opened.
-pub(crate) static SERVICES: &[Service] = &[service!(
-    aex_identity,
-    |config, dev| config.keys.pepper = Some(dev.pepper.clone()),
-    |config| config.keys.check()
-)];
+pub(crate) static SERVICES: &[Service] = &[
+    service!(aex_event_ledger),
+    service!(
+        aex_identity,
+        |config, dev| config.keys.pepper = Some(dev.pepper.clone()),
+        |config| config.keys.check()
+    ),
+    service!(aex_provider_registry),
+    service!(
+        aex_settlement,
+        |config, _| {
+            config.books.windows_zero = true;
+            config.rails.test = true;
+        },
+        |_| Ok(())
+    ),
+    service!(aex_trust_broker),
+    service!(
+        aex_work_publisher,
+        |config, _| config.work.dispute_window_ms = 0,
+        |_| Ok(())
+    ),
+    service!(aex_bid_gateway),
+    service!(aex_bid_evaluator),
+    service!(
+        aex_contract_engine,
+        |config, dev| {
+            config.tokens.key = Some(dev.token_key.clone());
+            config.contracts.dispute_window_seconds = 0;
+        },
+        |_| Ok(())
+    ),
+];
 
 /// The services of these names; one that does not exist is named in the refusal.
 pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Service>, Problem> {
