@@ -591,7 +591,9 @@ mod tests {
                 prop_assert!(won.count() <= 1);
             }
             let mut replayed = first;
-            events.iter().for_each(|event| replayed.fold(event));
+            for event in &events {
+                replayed.fold(event);
+            }
             prop_assert_eq!(replayed, shelf);
         }
     }
