@@ -168,7 +168,10 @@ pub(crate) fn explained(
         value: line.points,
         formula: line.words.clone(),
     });
-    let missing = explanation.next.iter().flat_map(|next| next.missing());
+    let missing = explanation
+        .next
+        .iter()
+        .flat_map(crate::domain::explain::NextTier::missing);
     let next_tier = explanation.next.as_ref().map(|next| tier_out(next.tier));
     pb::ExplainTrustResponse {
         trust: Some(trust(record, explanation.at)),

@@ -1,7 +1,7 @@
 //! Provider-registry, tested on a real PostgreSQL with a real identity, in process and over mutual TLS.
 
 #![expect(
-    clippy::indexing_slicing,
+    clippy::disallowed_methods,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "what does not hold fails the test"

@@ -72,6 +72,8 @@ pub fn submitted(registry: &Registry, work_id: &str) -> work::WorkSubmitted {
     }
 }
 
+type Change = fn(&mut pb::CreateSubscriptionRequest);
+
 /// Publishes work and answers its id and the event that offered it.
 async fn publish(
     registry: &Registry,
@@ -144,7 +146,7 @@ async fn watch(
 
 async fn next(stream: &mut Streaming<pb::WatchOpportunitiesResponse>) -> pb::WatchOpportunitiesResponse {
     let message = tokio::time::timeout(Duration::from_secs(20), stream.message()).await;
-    message.expect("a message comes").unwrap().unwrap()
+    message.unwrap().unwrap().unwrap()
 }
 
 fn work_of(message: &pb::WatchOpportunitiesResponse) -> &str {
@@ -204,7 +206,7 @@ async fn what_a_subscription_asks_for_decides_and_so_does_the_providers_status()
     let mut registry = Registry::at_work().await;
     let ada = registry.tenant("Ada").await;
     let mut ids = Vec::new();
-    let wishes: [(&str, fn(&mut pb::CreateSubscriptionRequest), bool); 8] = [
+    let wishes: [(&str, Change, bool); 8] = [
         ("rich", |wish| wish.min_budget = Some(usd("0.500001")), false),
         ("modest", |wish| wish.min_budget = Some(usd("0.5")), true),
         (
@@ -213,7 +215,7 @@ async fn what_a_subscription_asks_for_decides_and_so_does_the_providers_status()
                 wish.min_latency = Some(prost_types::Duration {
                     seconds: 2,
                     nanos: 1_000,
-                })
+                });
             },
             false,
         ),
@@ -306,7 +308,7 @@ async fn a_tenant_is_not_offered_its_own_work_unless_it_is_of_the_house() {
             .collect::<Vec<_>>()
     };
     let (_, event) = publish(&registry, |work| work.consumer_id = ada.tenant.to_string()).await;
-    assert_eq!(offered(event), [inner.clone()]);
+    assert_eq!(offered(event), std::slice::from_ref(&inner));
     let (_, event) = publish(&registry, |work| {
         work.consumer_id = house.tenant.to_string();
         work.internal = true;

@@ -22,7 +22,7 @@ fn registered(is_internal: bool) -> TrustRecord {
     let unknown = TrustRecord::unknown(provider());
     let command = Register {
         provider_id: provider(),
-        owner_id: fixtures::tenant(fixtures::OWNER),
+        owner_id: fixtures::tenant(OWNER),
         registered_at: at(0),
         is_internal,
     };
@@ -77,6 +77,7 @@ fn a_newcomer_registers_once_and_its_score_stays() {
     );
     let again = Register {
         provider_id: provider(),
+        owner_id: fixtures::tenant(OWNER),
         registered_at: at(9),
         is_internal: true,
     };
@@ -216,7 +217,7 @@ fn an_outcome_may_come_before_the_registration() {
     assert_eq!(early.registered_at, None);
     let command = Register {
         provider_id: provider(),
-        owner_id: fixtures::tenant(fixtures::OWNER),
+        owner_id: fixtures::tenant(OWNER),
         registered_at: at(0),
         is_internal: false,
     };
@@ -295,7 +296,7 @@ fn an_event_that_does_not_follow_does_not_fold() {
         ..event.clone()
     };
     let change = Change::Registered {
-        owner_id: fixtures::tenant(fixtures::OWNER),
+        owner_id: fixtures::tenant(OWNER),
         registered_at: at(0),
         is_internal: false,
     };

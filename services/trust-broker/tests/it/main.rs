@@ -1,0 +1,15 @@
+//! Trust-broker, tested on a real PostgreSQL, in process and over mutual TLS.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    unreachable_pub,
+    reason = "what does not hold fails the test"
+)]
+
+mod conformance;
+mod fixture;
+mod ledger;
+mod outcomes;
+mod replay;
+mod trust;
