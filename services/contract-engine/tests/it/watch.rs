@@ -86,7 +86,7 @@ async fn a_provider_is_told_of_its_awards() {
         let told = tenant.message().await.unwrap().unwrap().contract.unwrap();
         assert_eq!(
             (told.contract_id.as_str(), told.status()),
-            (expected.contract_id.as_str(), pb::ContractStatus::Awarded)
+            (expected.contract_id.as_str(), Awarded)
         );
     }
     let told = provider.message().await.unwrap().unwrap().contract.unwrap();
