@@ -78,7 +78,7 @@ impl Evaluator {
         let runtime = self.world.runtime();
         let work_id = runtime.id::<aex_types::id::kind::Work>().to_string();
         let now = aex_error::wire::time(runtime.now());
-        let later = aex_error::wire::time(runtime.now().saturating_add(Duration::from_secs(300)));
+        let later = aex_error::wire::time(runtime.now().saturating_add(Duration::from_mins(5)));
         let mut stage = self.peers.stage();
         let mut book = Vec::new();
         for (price, score) in bids {

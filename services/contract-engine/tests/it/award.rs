@@ -186,7 +186,7 @@ async fn a_bid_that_is_not_the_one_that_was_seen_is_not_awarded() {
                         .world
                         .runtime()
                         .id::<aex_types::id::kind::Bid>()
-                        .to_string()
+                        .to_string();
                 }
                 _ => ranked.clear(),
             }

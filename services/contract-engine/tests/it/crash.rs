@@ -12,14 +12,14 @@ use crate::fixture::{Engine, StopBefore, Trade, award};
 
 /// Awards until the crash, which comes before the step of this number.
 async fn crashed(step: usize, is_poor: bool) -> (Engine, Trade) {
-    let stop = Arc::new(StopBefore::default());
-    *stop.at.lock().unwrap() = Some(step);
-    let mut engine = Engine::with_steps(Shape::InProcess, stop.clone()).await;
+    let crash = Arc::new(StopBefore::default());
+    *crash.at.lock().unwrap() = Some(step);
+    let mut engine = Engine::with_steps(Shape::InProcess, crash.clone()).await;
     engine.peers.stage().is_poor = is_poor;
     let trade = engine.trade(&["10"], |_| {});
     let (mut client, request) = (engine.ada_client.clone(), award(&trade, 0));
     let call = tokio::spawn(async move { client.award_contract(request).await });
-    stop.reached.notified().await;
+    crash.reached.notified().await;
     call.abort();
 
     let store = Store::attach(&SCHEMA, engine.database.connect(), engine.world.runtime());

@@ -105,7 +105,7 @@ async fn silence_accepts_when_the_review_time_is_over() {
     let refused = engine.client(&engine.ada).reject_contract(reject(&id)).await;
     assert!(refused.is_ok(), "a second before the deadline");
     let late = engine.delivered_again().await;
-    engine.world.advance(Duration::from_secs(3600));
+    engine.world.advance(Duration::from_hours(1));
     let refused = Refused::from(engine.client(&engine.ada).reject_contract(reject(&late)).await);
     assert_eq!(refused.reason, "CONTRACT_STATUS_INVALID");
     engine
@@ -147,7 +147,7 @@ async fn what_is_not_delivered_in_time_expires_and_the_money_goes_back() {
         engine.awarded().await.contract_id,
     );
     engine.bob_client.start_contract(start(&second)).await.unwrap();
-    engine.world.advance(Duration::from_secs(600));
+    engine.world.advance(Duration::from_mins(10));
     // The deadline decides, not the moment when the timer runs.
     let refused = Refused::from(
         engine
@@ -201,7 +201,7 @@ async fn a_result_that_lacks_a_field_is_not_taken() {
     let mut engine = Engine::new().await;
     let id = engine
         .awarded_as(|work| {
-            work.constraints.get_or_insert_default().required_fields = vec!["confidence".to_owned()]
+            work.constraints.get_or_insert_default().required_fields = vec!["confidence".to_owned()];
         })
         .await
         .contract_id;

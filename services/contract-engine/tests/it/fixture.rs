@@ -199,11 +199,7 @@ impl Engine {
     }
 
     fn bid(&self, work_id: &str, bid_id: &str, provider_id: &str, price: &str) -> gateway::Bid {
-        let expire = self
-            .world
-            .runtime()
-            .now()
-            .saturating_add(Duration::from_secs(300));
+        let expire = self.world.runtime().now().saturating_add(Duration::from_mins(5));
         gateway::Bid {
             bid_id: bid_id.to_owned(),
             work_id: work_id.to_owned(),

@@ -35,7 +35,7 @@ async fn folding_all_events_again_gives_the_same_tables() {
         .unwrap();
     let at_once = engine
         .awarded_as(|work| {
-            work.set_verification_method(aex_proto::aex::work_publisher::v1::VerificationMethod::None)
+            work.set_verification_method(aex_proto::aex::work_publisher::v1::VerificationMethod::None);
         })
         .await;
     engine

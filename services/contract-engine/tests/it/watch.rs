@@ -1,5 +1,8 @@
 use aex_kit::Principal;
-use aex_proto::aex::contract_engine::v1 as pb;
+use aex_proto::aex::contract_engine::v1::{
+    self as pb,
+    ContractStatus::{Awarded, Completed, Executing, Proposed, Settled, VerificationPending},
+};
 use aex_testkit::Refused;
 use tonic::Code;
 
@@ -27,7 +30,6 @@ async fn a_watcher_sees_every_state_and_the_end() {
         tokens.push(message.resume_token);
         seen.extend(message.contract.map(|contract| contract.status()));
     }
-    use pb::ContractStatus::{Awarded, Completed, Executing, Proposed, Settled, VerificationPending};
     assert_eq!(
         seen,
         [
@@ -84,7 +86,7 @@ async fn a_provider_is_told_of_its_awards() {
         let told = tenant.message().await.unwrap().unwrap().contract.unwrap();
         assert_eq!(
             (told.contract_id.as_str(), told.status()),
-            (expected.contract_id.as_str(), pb::ContractStatus::Awarded)
+            (expected.contract_id.as_str(), Awarded)
         );
     }
     let told = provider.message().await.unwrap().unwrap().contract.unwrap();
