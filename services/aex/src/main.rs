@@ -27,9 +27,6 @@ use crate::{
     problem::Problem,
 };
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The Agent Exchange: publish work, take bids, award, settle, and trust what came out.
 #[derive(Debug, Parser)]
 #[command(
