@@ -6,8 +6,6 @@ use flate2::read::GzDecoder;
 
 /// Pixels of one image, row by row from the top left: 0 is white, 16 is black.
 pub(crate) const PIXELS: usize = 64;
-/// Pixels in a row.
-pub(crate) const WIDTH: usize = 8;
 /// The blackest that a pixel can be.
 pub(crate) const BLACK: u8 = 16;
 /// How many different digits there are.
@@ -92,7 +90,13 @@ mod tests {
     fn what_is_no_image_is_refused() {
         let blank = ["0"; PIXELS].join(",");
         assert!(image(&format!("{blank},7")).is_ok());
-        for wrong in [String::new(), blank.clone(), format!("{blank},10"), format!("{blank},0,0"), format!("17,{blank}")] {
+        for wrong in [
+            String::new(),
+            blank.clone(),
+            format!("{blank},10"),
+            format!("{blank},0,0"),
+            format!("17,{blank}"),
+        ] {
             assert!(image(&wrong).is_err(), "{wrong}");
         }
     }

@@ -29,7 +29,9 @@ impl Reader for Centroid {
     fn read(&self, pixels: &Pixels) -> u8 {
         greatest(self.0.iter().map(|mean| {
             let parts = mean.iter().zip(pixels);
-            -parts.map(|(mean, pixel)| (mean - f64::from(*pixel)).powi(2)).sum::<f64>()
+            -parts
+                .map(|(mean, pixel)| (mean - f64::from(*pixel)).powi(2))
+                .sum::<f64>()
         }))
     }
 }

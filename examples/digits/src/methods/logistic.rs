@@ -24,7 +24,10 @@ pub(super) struct Logistic([Weights; DIGITS]);
 
 impl Logistic {
     pub(super) fn learn(images: &[Image]) -> Self {
-        let none = Weights { pixels: [0.0; PIXELS], bias: 0.0 };
+        let none = Weights {
+            pixels: [0.0; PIXELS],
+            bias: 0.0,
+        };
         let mut model = Self([none; DIGITS]);
         for epoch in 0..EPOCHS {
             let step = STEP / (1.0 + 0.1 * f64::from(epoch));
@@ -37,7 +40,10 @@ impl Logistic {
 
     /// One step against the mean gradient of a batch.
     fn descend(&mut self, batch: &[Image], step: f64) {
-        let none = Weights { pixels: [0.0; PIXELS], bias: 0.0 };
+        let none = Weights {
+            pixels: [0.0; PIXELS],
+            bias: 0.0,
+        };
         let mut gradient = [none; DIGITS];
         for image in batch {
             let inputs = scaled(&image.pixels);

@@ -101,15 +101,21 @@ pub(crate) fn right(reader: &dyn Reader, images: &[Image]) -> usize {
 /// A part of a whole, 0 to 1; of nothing it is 0.
 #[expect(clippy::cast_precision_loss, reason = "counts of images are small")]
 pub(crate) fn share(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
 }
 
 /// The digit with the greatest value; the smaller digit when two are equal.
 fn greatest(values: impl IntoIterator<Item = f64>) -> u8 {
-    let best = (0_u8..).zip(values).fold(None, |best: Option<(u8, f64)>, (digit, value)| match best {
-        Some((_, most)) if most >= value => best,
-        _ => Some((digit, value)),
-    });
+    let best = (0_u8..)
+        .zip(values)
+        .fold(None, |best: Option<(u8, f64)>, (digit, value)| match best {
+            Some((_, most)) if most >= value => best,
+            _ => Some((digit, value)),
+        });
     best.map_or(0, |(digit, _)| digit)
 }
 
@@ -140,7 +146,11 @@ mod tests {
         for method in Method::ALL {
             let (one, other) = (method.learn(&images.training), method.learn(&images.training));
             let read = |reader: &dyn Reader| -> Vec<u8> {
-                images.market.iter().map(|image| reader.read(&image.pixels)).collect()
+                images
+                    .market
+                    .iter()
+                    .map(|image| reader.read(&image.pixels))
+                    .collect()
             };
             assert_eq!(read(&*one), read(&*other), "{}", method.name());
         }
@@ -154,7 +164,11 @@ mod tests {
             let reader = method.learn(&images.training);
             let found = share(right(&*reader, &images.market), images.market.len());
             // The market's images are by other hands than most of the training images, so a method does a little worse.
-            assert!((promised - found).abs() < 0.1, "{}: {promised:.3} {found:.3}", method.name());
+            assert!(
+                (promised - found).abs() < 0.1,
+                "{}: {promised:.3} {found:.3}",
+                method.name()
+            );
         }
     }
 

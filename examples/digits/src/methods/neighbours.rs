@@ -39,5 +39,7 @@ impl Reader for Neighbours {
 /// The square of how far two images are from each other.
 fn distance(one: &Pixels, other: &Pixels) -> u32 {
     let pairs = one.iter().zip(other);
-    pairs.map(|(one, other)| u32::from(one.abs_diff(*other)).pow(2)).sum()
+    pairs
+        .map(|(one, other)| u32::from(one.abs_diff(*other)).pow(2))
+        .sum()
 }
