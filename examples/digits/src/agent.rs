@@ -85,7 +85,7 @@ struct Agent {
     caller: Caller,
     acks: Acks,
     provider_id: String,
-    agent_id: String,
+    id: String,
     taken: Mutex<HashSet<String>>,
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), String> {
 
     let signing = SigningKey::from_bytes(&seed);
     let provider_id = provider(&caller, args.method, &signing).await?;
-    let agent_id = registered(&caller, args.method, &provider_id, &signing).await?;
+    let id = registered(&caller, args.method, &provider_id, &signing).await?;
     subscribe(&caller, &provider_id).await?;
 
     let agent = Arc::new(Agent {
@@ -110,12 +110,12 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), String> {
         caller,
         acks: Acks::open(&args.acks)?,
         provider_id,
-        agent_id,
+        id,
         taken: Mutex::default(),
     });
     say(&Ready {
         provider_id: agent.provider_id.clone(),
-        agent_id: agent.agent_id.clone(),
+        agent_id: agent.id.clone(),
         price: offer.price().to_string(),
         confidence: offer.confidence,
     })?;
@@ -308,7 +308,7 @@ impl Agent {
             idempotency_key: key("bid", &[&opportunity.work_id, &self.provider_id]),
             work_id: opportunity.work_id,
             provider_id: self.provider_id.clone(),
-            agent_id: self.agent_id.clone(),
+            agent_id: self.id.clone(),
             price: Some(Money {
                 currency_code: most.currency_code,
                 amount: self.offer.price().to_string(),
@@ -400,7 +400,7 @@ impl Agent {
             Err(problem) => request.summary = problem,
         }
         ask!(self.caller, contracts.complete_contract, request)?;
-        self.acks.note("delivery", &contract_id)
+        self.acks.note("contract", &contract_id)
     }
 
     /// Problems go to the log; the next look finds what is still to be done.

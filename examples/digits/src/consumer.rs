@@ -50,9 +50,9 @@ const QUIET: Duration = Duration::from_millis(300);
 /// How often is asked without being told to.
 const POLL: Duration = Duration::from_millis(500);
 /// A work that found nobody after so long is withdrawn; a contract without delivery is given up.
-const GIVE_UP: Duration = Duration::from_secs(120);
+const GIVE_UP: Duration = Duration::from_mins(2);
 /// A work that has not ended after so long is a failure of the day.
-const SALE_LIMIT: Duration = Duration::from_secs(240);
+const SALE_LIMIT: Duration = Duration::from_mins(4);
 /// How long a provider may take, and how long the consumer may look at the result, in seconds.
 const CONTRACT_LIMIT: i64 = 600;
 
@@ -367,7 +367,7 @@ impl Consumer {
                 contract_id: contract_id.to_owned(),
             };
             ask!(self.caller, contracts.accept_contract, request)?;
-            return self.acks.note("acceptance", contract_id);
+            return self.acks.note("contract", contract_id);
         }
         let request = RejectContractRequest {
             idempotency_key: key("reject", &[contract_id]),
@@ -378,7 +378,7 @@ impl Consumer {
             ),
         };
         ask!(self.caller, contracts.reject_contract, request)?;
-        self.acks.note("rejection", contract_id)
+        self.acks.note("contract", contract_id)
     }
 
     async fn ended(&self, plan: &Plan, work: &Work, pursuit: &Pursuit) -> Result<Sale, String> {
@@ -415,7 +415,7 @@ impl Consumer {
             .unwrap_or_default();
         sale.money = moved(&hold)?;
         if hold.status() == HoldStatus::Captured {
-            self.acks.note("settlement", &pursuit.contract_id)?;
+            self.acks.note("hold", &pursuit.contract_id)?;
         }
         Ok(sale)
     }

@@ -1,11 +1,6 @@
 //! The market day from outside: starts an exchange and the agents, lets a consumer trade, and looks whether all is well.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use aex_proto::aex::{
     settlement::v1::{DepositStatus, GetBalanceRequest, GetDepositRequest, RequestDepositRequest},
@@ -40,7 +35,7 @@ use crate::{
 /// The most works of one day: the deposit that pays for them has a limit.
 const MOST_WORKS: u32 = 10_000;
 /// How long a day may take besides its works.
-const DAY_LIMIT: Duration = Duration::from_secs(600);
+const DAY_LIMIT: Duration = Duration::from_mins(10);
 /// How long a work may take on average.
 const WORK_LIMIT: Duration = Duration::from_secs(3);
 /// How long trust may take to follow what happened.
@@ -425,6 +420,8 @@ pub(crate) fn tell(report: &Report, is_json: bool) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn args(data_dir: &Path, keep: bool) -> DayArgs {

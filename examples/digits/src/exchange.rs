@@ -21,7 +21,7 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 /// How long it may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long a command of an operator may take.
-const COMMAND_LIMIT: Duration = Duration::from_secs(120);
+const COMMAND_LIMIT: Duration = Duration::from_mins(2);
 /// How often is looked whether it has started.
 const POLL: Duration = Duration::from_millis(20);
 /// Lines of the log that are shown when it does not start.

@@ -1,5 +1,7 @@
 //! Idempotency keys that follow from what they are for: whoever asks again, even after a crash, asks with the same key.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest as _, Sha256};
 
 /// Bytes of the hash that a key shows; with the step's name it stays within 64 characters.
@@ -17,7 +19,11 @@ pub(crate) fn key(step: &str, about: &[&str]) -> String {
 
 /// Bytes in hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing into a text does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// 32 bytes from hexadecimal.

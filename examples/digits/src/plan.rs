@@ -100,7 +100,7 @@ pub(crate) fn day(works: usize, seed: u64, market: &[Image]) -> Vec<Plan> {
         Plan {
             number,
             kind: kind.unwrap_or(Kind::Normal),
-            is_auto: number % AUTO_AWARDED == 0,
+            is_auto: number.is_multiple_of(AUTO_AWARDED),
             truth: chosen
                 .into_iter()
                 .filter_map(|index| market.get(index).cloned())

@@ -43,7 +43,7 @@ impl Progress {
     pub(crate) fn traded(&self, works: usize) {
         match &self.bar {
             Some(bar) => bar.set_position(u64::try_from(works).unwrap_or(u64::MAX)),
-            None if works % LINES == 0 => self.say(&format!("{works} of {} works", self.works)),
+            None if works.is_multiple_of(LINES) => self.say(&format!("{works} of {} works", self.works)),
             None => {}
         }
     }

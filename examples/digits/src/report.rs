@@ -105,7 +105,7 @@ impl Report {
     fn write_agents(&self, text: &mut String) -> std::fmt::Result {
         writeln!(
             text,
-            "\n{:<9} {:>6} {:>7} {:>6} {:>5} {:>4} {:>8} {:>8} {:>9} {:>9}  {:<14} {}",
+            "\n{:<9} {:>6} {:>7} {:>6} {:>5} {:>4} {:>8} {:>8} {:>9} {:>9}  {:<14} tier",
             "agent",
             "price",
             "claims",
@@ -116,8 +116,7 @@ impl Report {
             "rejected",
             "earned",
             "balance",
-            "trust",
-            "tier"
+            "trust"
         )?;
         for agent in &self.agents {
             let after = agent.change.after;

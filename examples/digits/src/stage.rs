@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long an agent may take to learn and to register.
-const READY_LIMIT: Duration = Duration::from_secs(120);
+const READY_LIMIT: Duration = Duration::from_mins(2);
 /// How long it may take to end.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// The longest line that an agent says.
