@@ -38,6 +38,7 @@ use crate::{
     caller::{Caller, ask, watch},
     choice::{Candidate, choose},
     key::key,
+    outside::pause,
     plan::Plan,
     sale::{Moved, Sale, Winner},
     task::{Batch, CATEGORY, JSON, Verdict, judge},
@@ -53,6 +54,8 @@ const POLL: Duration = Duration::from_millis(500);
 const GIVE_UP: Duration = Duration::from_mins(2);
 /// A work that has not ended after so long is a failure of the day.
 const SALE_LIMIT: Duration = Duration::from_mins(4);
+/// How long the money of a rejected contract may take to come back.
+const RELEASE_LIMIT: Duration = Duration::from_secs(20);
 /// How long a provider may take, and how long the consumer may look at the result, in seconds.
 const CONTRACT_LIMIT: i64 = 600;
 
@@ -407,17 +410,30 @@ impl Consumer {
         }
         let contract = self.contract(&pursuit.contract_id).await?;
         sale.winner = Some(self.winner(&contract, &ranking).await?);
-        let request = GetSettlementRequest {
-            contract_id: pursuit.contract_id.clone(),
-        };
-        let hold = ask!(self.caller, money.get_settlement, request)?
-            .hold
-            .unwrap_or_default();
+        let hold = self.hold(&pursuit.contract_id).await?;
         sale.money = moved(&hold)?;
         if hold.status() == HoldStatus::Captured {
             self.acks.note("hold", &pursuit.contract_id)?;
         }
         Ok(sale)
+    }
+
+    /// The money of a contract that has ended. What was rejected is given back by settlement's own clock, a moment
+    /// later; this waits for that.
+    async fn hold(&self, contract_id: &str) -> Result<Hold, String> {
+        let end = Instant::now() + RELEASE_LIMIT;
+        loop {
+            let request = GetSettlementRequest {
+                contract_id: contract_id.to_owned(),
+            };
+            let hold = ask!(self.caller, money.get_settlement, request)?
+                .hold
+                .unwrap_or_default();
+            if hold.status() != HoldStatus::Held || Instant::now() > end {
+                return Ok(hold);
+            }
+            pause(POLL / 10).await;
+        }
     }
 
     /// Who won, and why, as the exchange explains it.

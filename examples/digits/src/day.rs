@@ -325,7 +325,7 @@ async fn trust(caller: &Caller, provider_id: &str) -> Result<Trust, String> {
 /// An agent, watched from the beginning to the end of the day.
 struct Watched {
     method: Method,
-    price: String,
+    price: Amount,
     confidence: f64,
     provider_id: String,
     wallet: Caller,
@@ -338,7 +338,10 @@ impl Watched {
         let ready = &player.ready;
         Ok(Self {
             method: player.method,
-            price: ready.price.clone(),
+            price: ready
+                .price
+                .parse()
+                .map_err(|error| format!("the price {:?} {error}", ready.price))?,
             confidence: ready.confidence,
             provider_id: ready.provider_id.clone(),
             trust: trust(&wallet, &ready.provider_id).await?,
@@ -368,7 +371,7 @@ impl Watched {
         Ok(AgentDay {
             method: self.method.name(),
             provider_id: id.clone(),
-            price: self.price.clone(),
+            price: self.price,
             claimed: self.confidence,
             found: share(right, read.len() * plan::BATCH),
             bids: sales.iter().filter(|sale| sale.bidders.contains(id)).count(),

@@ -45,7 +45,8 @@ pub(crate) struct AgentDay {
     /// Its provider.
     pub(crate) provider_id: String,
     /// What it asks for a batch.
-    pub(crate) price: String,
+    #[serde(serialize_with = "spelled")]
+    pub(crate) price: Amount,
     /// How sure it says it is.
     pub(crate) claimed: f64,
     /// The share of images that it read rightly.
@@ -99,7 +100,11 @@ impl Report {
         for problem in &self.problems {
             writeln!(text, "PROBLEM: {problem}")?;
         }
-        write!(text, "{}", self.fsck)
+        if self.is_well() {
+            write!(text, "{}\nfsck: ok", self.fsck)
+        } else {
+            write!(text, "{}", self.fsck)
+        }
     }
 
     fn write_agents(&self, text: &mut String) -> std::fmt::Result {
@@ -130,15 +135,15 @@ impl Report {
                 text,
                 "{:<9} {:>6} {:>7} {:>6} {:>5} {:>4} {:>8} {:>8} {:>9} {:>9}  {:.3} → {:.3}  {}",
                 agent.method,
-                agent.price,
+                dollars(agent.price),
                 percent(agent.claimed),
                 found,
                 agent.bids,
                 agent.won,
                 agent.accepted,
                 agent.rejected,
-                agent.earned.to_string(),
-                balance.to_string(),
+                dollars(agent.earned),
+                dollars(balance),
                 agent.trust_before,
                 agent.trust_after,
                 agent.tier
@@ -162,7 +167,7 @@ impl Report {
                 text,
                 "{:<9} {:>6} {:>4}% {:>6} {:>5} {:>8} {:>8} {:>7} {:>8}",
                 kind.name(),
-                kind.most().to_string(),
+                dollars(kind.most()),
                 kind.percent(),
                 sales.len(),
                 sales.iter().map(|sale| sale.bidders.len()).sum::<usize>(),
@@ -204,7 +209,7 @@ impl Report {
                 sale.number,
                 sale.kind.name(),
                 self.name(&winner.provider_id),
-                winner.price.to_string(),
+                dollars(winner.price),
                 winner.rank,
                 sale.bidders.len(),
                 winner.score,
@@ -227,12 +232,12 @@ impl Report {
         writeln!(
             text,
             "the consumer deposited {} and paid {}: {} to the agents, {} to the exchange; it has {} left, {} in escrow",
-            self.sums.deposited,
-            money.paid,
-            money.payout,
-            money.fee,
-            self.consumer.available,
-            self.consumer.escrow
+            dollars(self.sums.deposited),
+            dollars(money.paid),
+            dollars(money.payout),
+            dollars(money.fee),
+            dollars(self.consumer.available),
+            dollars(self.consumer.escrow)
         )?;
         writeln!(
             text,
@@ -253,6 +258,17 @@ impl Report {
         let agent = self.agents.iter().find(|agent| agent.provider_id == provider_id);
         agent.map_or(provider_id, |agent| agent.method)
     }
+}
+
+/// With two digits at least after the point, as prices are written.
+fn dollars(amount: Amount) -> String {
+    let mut text = amount.to_string();
+    let digits = text.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    if digits == 0 {
+        text.push('.');
+    }
+    text.extend(std::iter::repeat_n('0', 2_usize.saturating_sub(digits)));
+    text
 }
 
 fn percent(part: f64) -> String {
@@ -303,7 +319,7 @@ mod tests {
             agents: vec![AgentDay {
                 method: "knn",
                 provider_id: "provider_1".to_owned(),
-                price: "0.45".to_owned(),
+                price: usd("0.45"),
                 claimed: 0.985,
                 found: 0.95,
                 bids: 1,
@@ -331,7 +347,7 @@ mod tests {
                 moved,
                 deposited: usd("1"),
             },
-            fsck: "fsck: ok".to_owned(),
+            fsck: "nothing is broken".to_owned(),
             problems: Vec::new(),
         }
     }
@@ -341,15 +357,15 @@ mod tests {
         let table = report().table();
         for words in [
             "knn         0.45   98.5%  95.0%     1    1        1        0    0.3825    0.3825  0.300 → 0.420",
-            "fine           1   95%      1     1        1        0       0    95.0%",
+            "fine        1.00   95%      1     1        1        0       0    95.0%",
             "#1    fine    knn       for 0.45  rank 1 of 1, 0.625 = trust 0.120 + price 0.055",
             "chosen by the consumer: 95.0% right, accepted",
-            "the consumer deposited 1 and paid 0.45: 0.3825 to the agents, 0.0675 to the exchange; it has 0.55 left",
+            "the consumer deposited 1.00 and paid 0.45: 0.3825 to the agents, 0.0675 to the exchange; it has 0.55 left",
             "the money adds up",
         ] {
             assert!(table.contains(words), "{words}\n{table}");
         }
-        assert!(table.ends_with("fsck: ok"));
+        assert!(table.ends_with("nothing is broken\nfsck: ok"));
     }
 
     #[test]
@@ -358,6 +374,7 @@ mod tests {
         report.problems.push("0.1 is not 0.2".to_owned());
         assert!(!report.is_well());
         assert!(report.table().contains("PROBLEM: 0.1 is not 0.2"));
+        assert!(!report.table().contains("fsck: ok"));
     }
 
     #[test]
