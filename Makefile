@@ -4,6 +4,8 @@
 
 # setup writes .aex/env when it had to fetch PostgreSQL; what starts a server has to know where it is.
 env = . ./.aex/env &&
+# The market day starts the exchange that lies beside it, so one command builds both; `cargo run` would build one alone.
+release = $${CARGO_TARGET_DIR:-target}/release
 tools = PATH="$(CURDIR)/.aex/tools/bin:$$PATH"
 
 help: ## show this list
@@ -13,8 +15,9 @@ setup: ## check for cargo and a C compiler, find or fetch PostgreSQL
 	@scripts/setup
 
 demo: setup ## play a market day, from the first bid to the last receipt
-	@test -x target/release/aex-digits || echo "first build: about 7 minutes on 2 cores, 3 GiB disk"
-	$(env) cargo run --release -p aex-digits -- day
+	@test -x $(release)/aex-digits || echo "first build: about 7 minutes on 2 cores, 3 GiB disk"
+	$(env) cargo build --release --locked -p aex -p aex-digits
+	$(env) $(release)/aex-digits day
 
 dev: setup ## run the whole exchange on this machine
 	$(env) cargo run --release -p aex -- dev

@@ -1,0 +1,465 @@
+//! The market day from outside: starts an exchange and the agents, lets a consumer trade, and looks whether all is well.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use aex_proto::aex::{
+    settlement::v1::{DepositStatus, GetBalanceRequest, GetDepositRequest, RequestDepositRequest},
+    trust_broker::v1::{GetTrustRequest, Trust},
+};
+use aex_types::Amount;
+use clap::Args;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+
+use crate::{
+    acks::Acks,
+    books::{self, Balance, Change},
+    caller::{Caller, ask},
+    cast::Cast,
+    consumer::{Consumer, usd},
+    exchange::{Exchange, find_aex, open_log},
+    images,
+    key::{hex, key},
+    methods::{Method, share},
+    outside::{pause, secret},
+    plan::{self, Plan},
+    progress::Progress,
+    report::{AgentDay, Report},
+    sale::Sale,
+    stage::{Player, enter},
+};
+
+/// The most works of one day: the deposit that pays for them has a limit.
+const MOST_WORKS: u32 = 10_000;
+/// How long a day may take besides its works.
+const DAY_LIMIT: Duration = Duration::from_mins(10);
+/// How long a work may take on average.
+const WORK_LIMIT: Duration = Duration::from_secs(3);
+/// How long trust may take to follow what happened.
+const TRUST_LIMIT: Duration = Duration::from_secs(20);
+/// How often is looked for what comes by itself.
+const POLL: Duration = Duration::from_millis(100);
+/// The longest that the exchange is left alone before it is killed at a chosen moment, in milliseconds.
+const KILL_DELAY_MS: u64 = 400;
+
+/// The options of `day`.
+#[derive(Debug, Args)]
+pub(crate) struct DayArgs {
+    /// How many batches are published.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_WORKS)))]
+    works: u32,
+    /// Chooses images, kinds of work and moments; the same seed makes the same day.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where everything is kept; a new day empties it [default: aex-market-day-<user> in the folder of temporary files].
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// Goes on with the exchange, the agents and the trust of the last day.
+    #[arg(long)]
+    keep: bool,
+    /// Kills the exchange so many times, at random moments, and starts it again.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
+    chaos: u32,
+    /// Batches that are traded at once.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    lanes: u32,
+    /// Prints all that happened, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The files of a day.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// Empties it, unless the last day goes on.
+    fn prepare(args: &DayArgs) -> Result<Self, String> {
+        let user = rustix::process::geteuid().as_raw();
+        let default = || std::env::temp_dir().join(format!("aex-market-day-{user}"));
+        let folder = Self(args.data_dir.clone().unwrap_or_else(default));
+        let trouble = |error: std::io::Error| format!("{}: {error}", folder.0.display());
+        if !args.keep && folder.0.is_dir() {
+            folder.is_ours()?;
+            fs::remove_dir_all(&folder.0).map_err(trouble)?;
+        }
+        fs::create_dir_all(&folder.0).map_err(trouble)?;
+        fs::write(
+            folder.mark(),
+            "The data of a market day. The next one empties this folder.\n",
+        )
+        .map_err(trouble)?;
+        folder.0.canonicalize().map(Self).map_err(trouble)
+    }
+
+    /// Refuses to empty what no day has filled.
+    fn is_ours(&self) -> Result<(), String> {
+        let is_empty = fs::read_dir(&self.0).is_ok_and(|mut entries| entries.next().is_none());
+        if is_empty || self.mark().is_file() {
+            Ok(())
+        } else {
+            Err(format!(
+                "{} is not empty and no market day filled it: name another --data-dir",
+                self.0.display()
+            ))
+        }
+    }
+
+    fn mark(&self) -> PathBuf {
+        self.0.join("market-day.txt")
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+/// Plays a day. Answers its report; whether all was well stands in it.
+pub(crate) async fn run(args: &DayArgs) -> Result<Report, String> {
+    let limit = DAY_LIMIT + WORK_LIMIT * args.works;
+    tokio::select! {
+        played = timeout(limit, play(args)) => {
+            played.unwrap_or_else(|_| Err(format!("the day has not ended within {} s", limit.as_secs())))
+        }
+        _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+    }
+}
+
+async fn play(args: &DayArgs) -> Result<Report, String> {
+    let aex = find_aex()?;
+    let images = images::load()?;
+    let folder = Folder::prepare(args)?;
+    let progress = Progress::new(args.works, args.json);
+    let begun = Instant::now();
+
+    progress.say("starting the exchange");
+    let mut exchange = Exchange::start(&aex, &folder.at("exchange"), &folder.at("exchange.log")).await?;
+    progress.say(&format!(
+        "the exchange listens at {}; its files are in {}",
+        exchange.edge(),
+        folder.0.display()
+    ));
+    let cast = Cast::of(&folder.at("cast.json"), &exchange).await?;
+    let acks_path = folder.at("acks");
+    let acks = Acks::open(&acks_path)?;
+
+    let works = usize::try_from(args.works).map_err(|error| error.to_string())?;
+    let plans = plan::day(works, args.seed, &images.market);
+    let wallet = Caller::new(exchange.edge(), Some(&cast.consumer.api_key))?;
+    let run = hex(&secret());
+    let before = balance(&wallet).await?;
+    let deposited = deposit(&wallet, &plans, &run, &acks).await?;
+
+    progress.say("the agents learn from 1,000 images");
+    let roles = Method::ALL
+        .into_iter()
+        .map(|method| Ok((method, cast.agent(method)?.clone())));
+    let roles = roles.collect::<Result<Vec<_>, String>>()?;
+    let log = open_log(&folder.at("agents.log"))?;
+    let mut players = enter(&roles, exchange.edge(), &acks_path, &log).await?;
+    let mut agents = Vec::new();
+    for (player, (_, role)) in players.iter().zip(&roles) {
+        agents.push(Watched::begin(player, Caller::new(exchange.edge(), Some(&role.api_key))?).await?);
+    }
+
+    let consumer = Arc::new(Consumer::new(wallet.clone(), acks, run));
+    let opened = Instant::now();
+    let sales = trade(args, plans, &consumer, &mut exchange, &mut players, &progress).await?;
+    let traded = opened.elapsed();
+    progress.end();
+
+    let mut days = Vec::new();
+    for agent in agents {
+        days.push(agent.end(&sales).await?);
+    }
+    let after = balance(&wallet).await?;
+    for player in players {
+        player.leave().await?;
+    }
+    let change = Change {
+        provider_id: String::new(),
+        before,
+        after,
+    };
+    let sums = books::sums(&sales, deposited)?;
+    let changes: Vec<Change> = days.iter().map(|day| day.change.clone()).collect();
+    let mut problems = books::audit(&sales, sums, &change, &changes)?;
+    let fsck = exchange.fsck(&acks_path).await;
+    problems.extend(fsck.as_ref().err().cloned());
+    if let Err(problem) = exchange.stop().await {
+        problems.push(problem);
+    }
+    Ok(Report {
+        seed: args.seed,
+        restarts: args.chaos,
+        seconds: begun.elapsed().as_secs_f64(),
+        trading_seconds: traded.as_secs_f64(),
+        sales,
+        agents: days,
+        consumer: after,
+        sums,
+        fsck: fsck.unwrap_or_default(),
+        problems,
+    })
+}
+
+/// Trades all batches, some at once, and kills the exchange in between when that is asked for.
+async fn trade(
+    args: &DayArgs,
+    plans: Vec<Plan>,
+    consumer: &Arc<Consumer>,
+    exchange: &mut Exchange,
+    players: &mut [Player],
+    progress: &Progress,
+) -> Result<Vec<Sale>, String> {
+    let mut kills = plan::kills(
+        usize::try_from(args.chaos).unwrap_or_default(),
+        plans.len(),
+        args.seed,
+    );
+    let mut dice = StdRng::seed_from_u64(args.seed);
+    let mut waiting = plans.into_iter();
+    let mut under_way = JoinSet::new();
+    let mut sales: Vec<Sale> = Vec::new();
+    let listening = consumer.listen();
+    tokio::pin!(listening);
+    loop {
+        while under_way.len() < usize::try_from(args.lanes).unwrap_or(1) {
+            let Some(plan) = waiting.next() else { break };
+            let consumer = consumer.clone();
+            under_way.spawn(async move { consumer.trade(&plan).await });
+        }
+        if kills.first().is_some_and(|kill| *kill <= sales.len()) {
+            kills.remove(0);
+            pause(Duration::from_millis(dice.random_range(0..KILL_DELAY_MS))).await;
+            progress.say(&format!(
+                "killing the exchange after {} works, and starting it again",
+                sales.len()
+            ));
+            exchange.kill_and_restart().await?;
+        }
+        let ended = tokio::select! {
+            refused = &mut listening => return Err(refused),
+            ended = under_way.join_next() => ended,
+        };
+        let Some(ended) = ended else { break };
+        sales.push(ended.map_err(|error| format!("a trade broke off: {error}"))??);
+        progress.traded(sales.len());
+        for player in &mut *players {
+            player.check()?;
+        }
+    }
+    sales.sort_by_key(|sale| sale.number);
+    Ok(sales)
+}
+
+/// Deposits what all works may cost at most, on the test rail, which confirms by itself.
+async fn deposit(wallet: &Caller, plans: &[Plan], run: &str, acks: &Acks) -> Result<Amount, String> {
+    let amount = books::sum(plans.iter().map(|plan| plan.kind.most()))?;
+    let request = RequestDepositRequest {
+        idempotency_key: key("deposit", &[run]),
+        amount: Some(usd(amount)),
+        rail: "test".to_owned(),
+    };
+    let deposit = ask!(wallet, money.request_deposit, request)?
+        .deposit
+        .unwrap_or_default();
+    acks.note("deposit", &deposit.deposit_id)?;
+    let end = Instant::now() + TRUST_LIMIT;
+    loop {
+        let request = GetDepositRequest {
+            deposit_id: deposit.deposit_id.clone(),
+        };
+        let deposit = ask!(wallet, money.get_deposit, request)?
+            .deposit
+            .unwrap_or_default();
+        match deposit.status() {
+            DepositStatus::Confirmed => return Ok(amount),
+            DepositStatus::Pending if Instant::now() < end => pause(POLL).await,
+            status => {
+                return Err(format!(
+                    "the deposit is {} {}",
+                    status.as_str_name(),
+                    deposit.reason
+                ));
+            }
+        }
+    }
+}
+
+/// What the tenant of a key has, in dollars.
+async fn balance(wallet: &Caller) -> Result<Balance, String> {
+    let request = GetBalanceRequest {
+        currency_code: "USD".to_owned(),
+    };
+    let found = ask!(wallet, money.get_balance, request)?
+        .balances
+        .into_iter()
+        .next();
+    let Some(found) = found else {
+        return Ok(Balance::default());
+    };
+    let read = |text: &str| {
+        text.parse::<Amount>()
+            .map_err(|error| format!("the balance {text:?} {error}"))
+    };
+    if !read(&found.receivable)?.is_zero() {
+        return Err(format!("a tenant owes {} USD to the exchange", found.receivable));
+    }
+    Ok(Balance {
+        available: read(&found.available)?,
+        escrow: read(&found.escrow)?,
+        pending: read(&found.pending)?,
+    })
+}
+
+async fn trust(caller: &Caller, provider_id: &str) -> Result<Trust, String> {
+    let request = GetTrustRequest {
+        provider_id: provider_id.to_owned(),
+    };
+    Ok(ask!(caller, trust.get_trust, request)?.trust.unwrap_or_default())
+}
+
+/// An agent, watched from the beginning to the end of the day.
+struct Watched {
+    method: Method,
+    price: Amount,
+    confidence: f64,
+    provider_id: String,
+    wallet: Caller,
+    trust: Trust,
+    balance: Balance,
+}
+
+impl Watched {
+    async fn begin(player: &Player, wallet: Caller) -> Result<Self, String> {
+        let ready = &player.ready;
+        Ok(Self {
+            method: player.method,
+            price: ready
+                .price
+                .parse()
+                .map_err(|error| format!("the price {:?} {error}", ready.price))?,
+            confidence: ready.confidence,
+            provider_id: ready.provider_id.clone(),
+            trust: trust(&wallet, &ready.provider_id).await?,
+            balance: balance(&wallet).await?,
+            wallet,
+        })
+    }
+
+    async fn end(self, sales: &[Sale]) -> Result<AgentDay, String> {
+        let id = &self.provider_id;
+        let won: Vec<&Sale> = sales
+            .iter()
+            .filter(|sale| {
+                sale.winner
+                    .as_ref()
+                    .is_some_and(|winner| winner.provider_id == *id)
+            })
+            .collect();
+        let trust = self.settled_trust(won.len()).await?;
+        let read: Vec<&&Sale> = won.iter().filter(|sale| sale.right.is_some()).collect();
+        let right: usize = read.iter().filter_map(|sale| sale.right).sum();
+        let judged = |verdict| {
+            won.iter()
+                .filter(|sale| sale.is_accepted == Some(verdict))
+                .count()
+        };
+        Ok(AgentDay {
+            method: self.method.name(),
+            provider_id: id.clone(),
+            price: self.price,
+            claimed: self.confidence,
+            found: share(right, read.len() * plan::BATCH),
+            bids: sales.iter().filter(|sale| sale.bidders.contains(id)).count(),
+            won: won.len(),
+            accepted: judged(true),
+            rejected: judged(false),
+            earned: books::earned(sales, id)?,
+            trust_before: self.trust.score,
+            trust_after: trust.score,
+            tier: trust
+                .tier()
+                .as_str_name()
+                .trim_start_matches("TIER_")
+                .to_lowercase(),
+            change: Change {
+                provider_id: id.clone(),
+                before: self.balance,
+                after: balance(&self.wallet).await?,
+            },
+        })
+    }
+
+    /// Trust follows the events of contracts; this waits until it knows of all of them.
+    async fn settled_trust(&self, won: usize) -> Result<Trust, String> {
+        let known = usize::try_from(self.trust.total_contracts).unwrap_or_default() + won;
+        let end = Instant::now() + TRUST_LIMIT;
+        loop {
+            let trust = trust(&self.wallet, &self.provider_id).await?;
+            if usize::try_from(trust.total_contracts).is_ok_and(|total| total >= known) {
+                return Ok(trust);
+            }
+            if Instant::now() > end {
+                return Err(format!(
+                    "trust knows of {} contracts of {}, not of {known}",
+                    trust.total_contracts,
+                    self.method.name()
+                ));
+            }
+            pause(POLL).await;
+        }
+    }
+}
+
+/// Writes what happened, for people or for programs.
+pub(crate) fn tell(report: &Report, is_json: bool) -> Result<(), String> {
+    let text = if is_json { report.json()? } else { report.table() };
+    crate::progress::print(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn args(data_dir: &Path, keep: bool) -> DayArgs {
+        let data_dir = Some(data_dir.to_owned());
+        DayArgs {
+            works: 1,
+            seed: 1,
+            data_dir,
+            keep,
+            chaos: 0,
+            lanes: 1,
+            json: false,
+        }
+    }
+
+    #[test]
+    fn a_new_day_empties_the_folder_of_the_last_one_and_a_kept_one_does_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("day");
+        let folder = Folder::prepare(&args(&path, false)).unwrap();
+        fs::write(folder.at("acks"), "work work_1\n").unwrap();
+        Folder::prepare(&args(&path, true)).unwrap();
+        assert!(folder.at("acks").is_file());
+        Folder::prepare(&args(&path, false)).unwrap();
+        assert!(!folder.at("acks").exists());
+    }
+
+    #[test]
+    fn a_folder_with_something_else_in_it_is_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join("thesis.txt"), "years of work").unwrap();
+        let refused = Folder::prepare(&args(parent.path(), false))
+            .map(|_| ())
+            .unwrap_err();
+        assert!(refused.contains("name another --data-dir"), "{refused}");
+        assert!(parent.path().join("thesis.txt").is_file());
+    }
+}
