@@ -1,3 +1,0 @@
-//! Benchmarks: ratios with spread, and what they are made of.
-
-fn main() {}
