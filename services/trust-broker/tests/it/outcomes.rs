@@ -67,7 +67,7 @@ async fn each_end_of_a_contract_is_the_outcome_that_it_is() {
 
 #[tokio::test]
 async fn a_contract_has_one_outcome_however_often_and_however_its_end_is_told() {
-    let mut broker = Broker::at_work().await;
+    let broker = Broker::at_work().await;
     let seller = broker.registered(false);
     let contract_id = broker.settle(&seller);
     let contradiction = ContractExpired {
