@@ -514,7 +514,8 @@ impl From<&opportunity::Event> for Fact {
     fn from(event: &opportunity::Event) -> Self {
         let work_id = event.work_id.to_string();
         let at = (event.work_id, event.version, event.time);
-        let fact = match &event.change {
+        // Visible to nobody: it names all who were asked, and they are competitors. `WatchOpportunities` tells each its own.
+        match &event.change {
             opportunity::Change::Opened { shown, providers } => {
                 let offered = |offered: &Offered| pb::OfferedProvider {
                     provider_id: offered.provider_id.to_string(),
@@ -539,8 +540,7 @@ impl From<&opportunity::Event> for Fact {
                     reason: reason.to_string(),
                 },
             ),
-        };
-        fact.visible_to(event.visible_to.iter().copied())
+        }
     }
 }
 
@@ -737,7 +737,6 @@ fn opportunity_event(stored: &Stored) -> Option<opportunity::Event> {
         version: stored.aggregate_version,
         time: time(stored)?,
         change,
-        visible_to: read_texts(&stored.visible_to)?,
     })
 }
 

@@ -144,7 +144,7 @@ impl Component {
             Self::Price => "price",
             Self::Trust => "trust",
             Self::Confidence => "confidence",
-            Self::Sample => "mvp_sample",
+            Self::Sample => "sample",
             Self::Sla => "sla",
         }
     }

@@ -151,8 +151,6 @@ pub struct Event {
     pub time: Timestamp,
     /// What.
     pub change: Change,
-    /// The tenants that may see it.
-    pub visible_to: Vec<TenantId>,
 }
 
 /// What can happen to an opportunity.
@@ -177,7 +175,6 @@ pub fn open(work: &Published, providers: Vec<Offered>, now: Timestamp) -> Event 
         work_id: work.shown.work_id,
         version: 1,
         time: now,
-        visible_to: tenants(&providers),
         change: Change::Opened {
             shown: Box::new(work.shown.clone()),
             providers,
@@ -194,16 +191,8 @@ pub fn close(opportunity: &Opportunity, reason: Reason, now: Timestamp) -> Optio
         work_id: opportunity.shown.work_id,
         version: opportunity.version + 1,
         time: now.max(opportunity.update_time),
-        visible_to: tenants(&opportunity.providers),
         change: Change::Closed { reason },
     })
-}
-
-fn tenants(providers: &[Offered]) -> Vec<TenantId> {
-    let mut tenants: Vec<_> = providers.iter().map(|offered| offered.tenant_id).collect();
-    tenants.sort_unstable();
-    tenants.dedup();
-    tenants
 }
 
 impl Opportunity {

@@ -149,7 +149,7 @@ fn is_spelled(limits: &Limits) -> bool {
 
 #[test]
 fn money_is_never_a_float() {
-    const REALS: [&str; 16] = [
+    const REALS: [&str; 18] = [
         "confidence",
         "availability",
         "price",
@@ -166,6 +166,8 @@ fn money_is_never_a_float() {
         "score",
         "raw_base",
         "success_rate",
+        "confidence_floor",
+        "previous_score",
     ];
     let mut wrong = Vec::new();
     for message in POOL

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{files, read, root};
 
-/// A word in backticks, or the target of a link, that looks like a path of the repository.
+/// The README of a crate may name its sources without `src/`. A word in backticks, or the target of a link, that looks like a path of the repository.
 fn named_paths(text: &str) -> Vec<String> {
     let mut named = Vec::new();
     let mut in_fence = false;
@@ -57,7 +57,14 @@ fn every_path_that_a_document_names_is_there() {
     for document in documents {
         let folder = document.parent().unwrap_or(Path::new("")).to_owned();
         for path in named_paths(&read(&document)) {
-            if !root.join(&path).exists() && !folder.join(&path).exists() {
+            if ![
+                root.join(&path),
+                folder.join(&path),
+                folder.join("src").join(&path),
+            ]
+            .iter()
+            .any(|path| path.exists())
+            {
                 missing.push(format!(
                     "{} names {path}",
                     document.strip_prefix(&root).unwrap_or(&document).display()

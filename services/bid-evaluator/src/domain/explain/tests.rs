@@ -71,7 +71,7 @@ fn a_lost_bid_is_told_by_what_it_lost() {
     );
     assert_eq!(
         behind.words,
-        "the best bid scores 0.0255 more: price +0.03, trust +0, confidence -0.0045, mvp_sample +0, sla +0"
+        "the best bid scores 0.0255 more: price +0.03, trust +0, confidence -0.0045, sample +0, sla +0"
     );
     let words: Vec<_> = lost.parts.iter().map(|part| part.words.as_str()).collect();
     assert_eq!(
