@@ -24,6 +24,7 @@ dev: setup ## run the whole exchange on this machine
 
 test: setup ## run all tests
 	$(env) cargo test --workspace --locked
+	@scripts/reasons
 
 ci: ## run every check that CI runs
 	@scripts/ci

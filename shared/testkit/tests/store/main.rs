@@ -1,0 +1,56 @@
+//! What the store does with what the database answers.
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use aex_error::status;
+use aex_kit::Call;
+use aex_store::{Failure, Schema, Store};
+use aex_testkit::{Database, Refused, Shape, World};
+use sqlx::migrate::Migrator;
+use tonic::Code;
+
+static SCHEMA: Schema = Schema {
+    name: "example",
+    migrations: Migrator::DEFAULT,
+    keeps_keys: false,
+    not_replayed: &[],
+};
+
+/// A transaction whose first attempts the database refuses as colliding.
+async fn colliding(times: u32) -> (Result<u32, Failure>, u32) {
+    let world = World::new(Shape::InProcess);
+    let database = Database::of(&SCHEMA).await;
+    let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
+    let mut call = Call::own(world.runtime(), "example", "test", Duration::from_secs(10));
+    let attempts = AtomicU32::new(0);
+    let counted = &attempts;
+    let ended = store
+        .work(&mut call, async move |tx| {
+            let attempt = counted.fetch_add(1, Ordering::Relaxed);
+            if attempt < times {
+                sqlx::query("DO $$ BEGIN RAISE EXCEPTION 'collided' USING ERRCODE = '40001'; END $$")
+                    .execute(tx.sql())
+                    .await?;
+            }
+            Ok::<_, Failure>(attempt)
+        })
+        .await;
+    (ended, attempts.into_inner())
+}
+
+#[tokio::test]
+async fn a_transaction_that_collides_is_run_again() {
+    let (ended, attempts) = colliding(3).await;
+    assert_eq!((ended.expect("the fourth attempt succeeds"), attempts), (3, 4));
+}
+
+#[tokio::test]
+async fn one_that_always_collides_is_given_up_and_says_so() {
+    let (ended, attempts) = colliding(u32::MAX).await;
+    let refused = Refused::from(status(&ended.expect_err("every attempt collides")));
+    assert_eq!(refused.why(), (Code::Aborted, "CONTENTION"));
+    assert_eq!(attempts, 8);
+}
