@@ -15,7 +15,7 @@ setup: ## check for cargo and a C compiler, find or fetch PostgreSQL
 	@scripts/setup
 
 demo: setup ## play a market day, from the first bid to the last receipt
-	@test -x $(release)/aex-digits || echo "first build: about 7 minutes on 2 cores, 3 GiB disk"
+	@test -x $(release)/aex-digits || echo "first build: about 9 minutes on 2 cores, 3 GiB disk"
 	$(env) cargo build --release --locked -p aex -p aex-digits
 	$(env) $(release)/aex-digits day
 
