@@ -14,7 +14,7 @@ help: ## show this list
 setup: ## check for cargo and a C compiler, find or fetch PostgreSQL
 	@scripts/setup
 
-demo: setup ## play a market day, from the first bid to the last receipt
+demo: setup ## play a market day, from the first bid to the last payment
 	@test -x $(release)/aex-digits || echo "first build: about 9 minutes on 2 cores, 3 GiB disk"
 	$(env) cargo build --release --locked -p aex -p aex-digits
 	$(env) $(release)/aex-digits day
