@@ -73,9 +73,11 @@ impl Hosted for App {
         );
     }
 
-    /// There is nothing to do in the background: appends are written by the calls that bring them, and tails look for
-    /// themselves.
-    fn start_workers(self: Arc<Self>) {}
+    /// Old replies are swept; nothing else is done in the background: appends are written by the calls that bring them, and
+    /// tails look for themselves.
+    fn start_workers(self: Arc<Self>) {
+        self.store.start_sweeper();
+    }
 
     async fn is_ready(&self) -> bool {
         self.store.is_ready().await

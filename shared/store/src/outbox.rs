@@ -25,8 +25,9 @@ const APPEND: Duration = Duration::from_secs(10);
 
 type Row = (DateTime<Utc>, String, i64, Vec<u8>);
 
-/// Starts the relay of a service.
+/// Starts the relay of a service, and the sweeping of its old replies.
 pub fn relay(store: &Store, service: &'static str, ledger: Link) {
+    store.start_sweeper();
     let relay = Relay {
         store: store.clone(),
         service,

@@ -19,6 +19,10 @@ const BACK_OFF: Duration = Duration::from_millis(2);
 const WAITING_PER_CONNECTION: u32 = 64;
 /// How long a reply is kept where keys are not kept for ever.
 const KEEP: Duration = Duration::from_hours(24);
+/// How often old replies are looked for.
+const SWEEP: Duration = Duration::from_mins(1);
+/// How many are forgotten by one statement, as it says itself.
+const SWEPT_AT_ONCE: u64 = 1000;
 
 /// The tables of one service. Clones are the same store.
 #[derive(Clone)]
@@ -222,6 +226,19 @@ impl Store {
         .execute(&self.0.pool)
         .await?;
         Ok(swept.rows_affected())
+    }
+
+    /// Forgets old replies as long as the process runs, a little at a time. Replicas may all do it.
+    pub fn start_sweeper(&self) {
+        let store = self.clone();
+        self.runtime().clone().spawn_until_stop(async move {
+            loop {
+                store.runtime().pause(SWEEP).await;
+                while let Ok(SWEPT_AT_ONCE..) = store.sweep().await.inspect_err(|error| {
+                    tracing::warn!(%error, "cannot forget old replies");
+                }) {}
+            }
+        });
     }
 
     /// A place among the transactions that may use a connection. Few wait; the rest is refused at once.

@@ -54,3 +54,38 @@ async fn one_that_always_collides_is_given_up_and_says_so() {
     assert_eq!(refused.why(), (Code::Aborted, "CONTENTION"));
     assert_eq!(attempts, 8);
 }
+
+#[tokio::test]
+async fn replies_are_forgotten_after_a_day_and_not_before() {
+    let world = World::new(Shape::InProcess);
+    let database = Database::of(&SCHEMA).await;
+    let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
+    let keep = async |key: &str| {
+        let mut call = Call::own(world.runtime(), "example", "test", Duration::from_secs(10));
+        let key = key.to_owned();
+        let kept = store.work(&mut call, async move |tx| {
+            let now = tx.now().to_string();
+            sqlx::query(
+                "INSERT INTO idempotency VALUES ('scope', 'method', $1, '', '', $2::text::timestamptz)",
+            )
+            .bind(key.as_str())
+            .bind(now)
+            .execute(tx.sql())
+            .await?;
+            Ok::<_, Failure>(())
+        });
+        kept.await.expect("the row is written");
+    };
+    keep("old").await;
+    world.advance(Duration::from_hours(12));
+    keep("young").await;
+    assert_eq!(store.sweep().await.expect("nothing is old yet"), 0);
+    world.advance(Duration::from_hours(13));
+    assert_eq!(store.sweep().await.expect("one is a day old"), 1);
+    assert_eq!(
+        database
+            .execute("DELETE FROM idempotency WHERE key = 'young'")
+            .await,
+        1
+    );
+}
