@@ -21,7 +21,7 @@ pub use clock::{Clock, ManualClock};
 pub use guard::{Guard, REQUEST_ID, TRACEPARENT, Trace, time_allowed};
 pub use host::{Hosted, Ready, host};
 pub use mesh::{Link, Mesh, OnCall, Wire, in_process, remote};
-pub use rpc::{Reply, Stream, Watcher, stream, unary, watch};
+pub use rpc::{Reply, Stream, Watcher, stream, unary};
 pub use runtime::{Runtime, Signal};
 pub use server::{Front, Listening, ServeError, serve};
 

@@ -44,6 +44,9 @@ pub trait Watcher: Send + 'static {
     /// What ends the watch.
     type Error: Explain + Send;
 
+    /// What wakes the rounds; asked once, when the watch is open.
+    fn signal(&self) -> Signal;
+
     /// What is new since the last round, oldest first; empty when nothing is.
     fn round(
         &mut self,
@@ -52,11 +55,6 @@ pub trait Watcher: Send + 'static {
 
     /// Says that the stream lives, and where to resume.
     fn heartbeat(&self) -> Self::Reply;
-
-    /// What wakes the rounds, where that is known only when the watch is open; otherwise the signal it was opened with.
-    fn signal(&self) -> Option<Signal> {
-        None
-    }
 
     /// Is there nothing more to come?
     fn is_over(&self) -> bool {
@@ -71,10 +69,11 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 /// Messages that wait for a slow reader; after that the rounds wait.
 const AHEAD: usize = 16;
 
-/// Opens a watch: `open` reads the request and finds the resource, `signal` wakes the rounds.
+/// Opens a watch: `open` reads the request, finds the resource and answers who watches it. What follows is the same for
+/// every watch: rounds when the watcher is woken and at least each second, signs of life, at most [`AHEAD`] messages
+/// ahead of a slow reader, and an end when the reader goes or the process stops. The edge ends it with its credential.
 pub async fn stream<Q, W, E, F>(
     request: Request<Q>,
-    signal: Signal,
     open: impl FnOnce(Call, Q) -> F,
 ) -> Reply<Stream<W::Reply>>
 where
@@ -82,41 +81,16 @@ where
     E: Explain,
     F: Future<Output = Result<(Call, W), E>>,
 {
-    watch(request, |call, request| {
-        let opened = open(call, request);
-        async move {
-            let (call, watcher) = opened.await?;
-            Ok::<_, E>((call, signal, watcher))
-        }
-    })
-    .await
-}
-
-/// Opens a watch whose resource only the admitted call tells: `open` answers its signal too.
-pub async fn watch<Q, W, E, F>(
-    request: Request<Q>,
-    open: impl FnOnce(Call, Q) -> F,
-) -> Reply<Stream<W::Reply>>
-where
-    W: Watcher,
-    E: Explain,
-    F: Future<Output = Result<(Call, Signal, W), E>>,
-{
     let (call, request) = admitted(request)?;
-    let (call, signal, watcher) = open(call, request).await.map_err(|error| status(&error))?;
-    let signal = watcher.signal().unwrap_or(signal);
+    let (call, watcher) = open(call, request).await.map_err(|error| status(&error))?;
     let (replies, receiver) = mpsc::channel(AHEAD);
     let runtime = call.runtime().clone();
-    runtime.spawn_until_stop(rounds(call, watcher, signal, replies));
+    runtime.spawn_until_stop(rounds(call, watcher, replies));
     Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
 }
 
-async fn rounds<W: Watcher>(
-    mut call: Call,
-    mut watcher: W,
-    mut signal: Signal,
-    replies: mpsc::Sender<Result<W::Reply, Status>>,
-) {
+async fn rounds<W: Watcher>(mut call: Call, mut watcher: W, replies: mpsc::Sender<Result<W::Reply, Status>>) {
+    let mut signal = watcher.signal();
     let mut pause = PAUSE.0;
     let mut quiet = Duration::ZERO;
     loop {
@@ -160,45 +134,108 @@ async fn rounds<W: Watcher>(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
     use super::*;
     use crate::Runtime;
 
-    struct Nothing(u32);
+    /// Counts its rounds and tells each, or tells nothing.
+    struct Counting {
+        signal: Signal,
+        rounds: Arc<AtomicU32>,
+        is_silent: bool,
+        most: u32,
+    }
 
-    impl Watcher for Nothing {
+    impl Counting {
+        fn new(is_silent: bool, most: u32) -> Self {
+            Self {
+                signal: Signal::default(),
+                rounds: Arc::default(),
+                is_silent,
+                most,
+            }
+        }
+
+        fn count(&self) -> u32 {
+            self.rounds.load(Ordering::SeqCst)
+        }
+    }
+
+    impl Watcher for Counting {
         type Reply = u32;
         type Error = Denied;
 
+        fn signal(&self) -> Signal {
+            self.signal.clone()
+        }
+
         async fn round(&mut self, _: &mut Call) -> Result<Vec<u32>, Denied> {
-            self.0 += 1;
-            Ok(Vec::new())
+            self.rounds.fetch_add(1, Ordering::SeqCst);
+            Ok(if self.is_silent {
+                Vec::new()
+            } else {
+                vec![self.count()]
+            })
         }
 
         fn heartbeat(&self) -> u32 {
-            self.0
+            self.count()
         }
 
         fn is_over(&self) -> bool {
-            self.0 == 500
+            self.count() == self.most
         }
+    }
+
+    fn call(runtime: &Runtime) -> Call {
+        Call::own(runtime, "test", "watch", Duration::from_secs(5))
     }
 
     #[tokio::test]
     async fn signals_that_bring_nothing_are_not_answered_with_signs_of_life() {
         let runtime = Runtime::system();
-        let call = Call::own(&runtime, "test", "watch", Duration::from_secs(5));
-        let signal = Signal::default();
         let (replies, mut receiver) = mpsc::channel(AHEAD);
-        let waker = signal.clone();
+        let watcher = Counting::new(true, 500);
+        let waker = watcher.signal();
         runtime.spawn_until_stop(async move {
             loop {
                 waker.wake();
                 tokio::task::yield_now().await;
             }
         });
-        let watch = runtime.spawn(rounds(call, Nothing(0), signal, replies));
+        let watch = runtime.spawn(rounds(call(&runtime), watcher, replies));
         assert_eq!(receiver.recv().await.map(Result::ok), None);
         watch.await.expect("the watch ends");
         assert!(runtime.shutdown(Duration::from_secs(5)).await);
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_holds_the_rounds_back_and_shutdown_ends_them() {
+        let runtime = Runtime::system();
+        let (replies, mut receiver) = mpsc::channel(AHEAD);
+        let watcher = Counting::new(false, u32::MAX);
+        let begun = Arc::clone(&watcher.rounds);
+        runtime.spawn_until_stop(rounds(call(&runtime), watcher, replies));
+        while begun.load(Ordering::SeqCst) <= u32::try_from(AHEAD).unwrap() {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let ahead = usize::try_from(begun.load(Ordering::SeqCst)).unwrap();
+        assert_eq!(ahead, AHEAD + 1, "one round more than may wait");
+        assert!(runtime.shutdown(Duration::from_secs(5)).await);
+        let mut read = 0;
+        while receiver.recv().await.is_some() {
+            read += 1;
+        }
+        assert_eq!(
+            read, AHEAD,
+            "what was told is still read, and then the stream ends"
+        );
     }
 }

@@ -19,7 +19,7 @@ mod watch_contracts;
 
 use std::time::Duration;
 
-use aex_kit::{Call, Caller, Principal, Reply, Signal, Stream, stream, unary};
+use aex_kit::{Call, Caller, Principal, Reply, Stream, stream, unary};
 use aex_proto::aex::contract_engine::v1::{
     self as pb, contract_engine_service_server::ContractEngineService,
 };
@@ -137,20 +137,14 @@ impl ContractEngineService for App {
         &self,
         request: Request<pb::WatchContractRequest>,
     ) -> Reply<Self::WatchContractStream> {
-        stream(request, Signal::default(), |call, request| {
-            watch_contract(self, call, request)
-        })
-        .await
+        stream(request, |call, request| watch_contract(self, call, request)).await
     }
 
     async fn watch_contracts(
         &self,
         request: Request<pb::WatchContractsRequest>,
     ) -> Reply<Self::WatchContractsStream> {
-        stream(request, Signal::default(), |call, request| {
-            watch_contracts(self, call, request)
-        })
-        .await
+        stream(request, |call, request| watch_contracts(self, call, request)).await
     }
 
     async fn audit(&self, request: Request<pb::AuditRequest>) -> Reply<pb::AuditResponse> {

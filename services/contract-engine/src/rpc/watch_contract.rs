@@ -40,6 +40,10 @@ impl Watcher for Watch {
     type Reply = WatchContractResponse;
     type Error = Error;
 
+    fn signal(&self) -> Signal {
+        self.watched.signal()
+    }
+
     async fn round(&mut self, call: &mut Call) -> Result<Vec<Self::Reply>, Error> {
         let (resource, after) = (self.contract.uuid(), self.token);
         let told: Vec<(u64, WatchContractResponse)> = self
@@ -77,10 +81,6 @@ impl Watcher for Watch {
             contract: None,
             resume_token: self.token,
         }
-    }
-
-    fn signal(&self) -> Option<Signal> {
-        Some(self.watched.signal())
     }
 
     fn is_over(&self) -> bool {

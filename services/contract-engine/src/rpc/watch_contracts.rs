@@ -53,6 +53,10 @@ impl Watcher for Watch {
     type Reply = WatchContractsResponse;
     type Error = Error;
 
+    fn signal(&self) -> Signal {
+        self.watched.signal()
+    }
+
     async fn round(&mut self, call: &mut Call) -> Result<Vec<Self::Reply>, Error> {
         let (resource, after) = (self.resource, self.token);
         let told: Vec<(u64, WatchContractsResponse)> = self
@@ -75,9 +79,5 @@ impl Watcher for Watch {
             contract: None,
             resume_token: self.token,
         }
-    }
-
-    fn signal(&self) -> Option<Signal> {
-        Some(self.watched.signal())
     }
 }

@@ -38,10 +38,7 @@ impl EventLedgerService for App {
     }
 
     async fn tail_events(&self, request: Request<pb::TailEventsRequest>) -> Reply<Self::TailEventsStream> {
-        stream(request, self.ends.appended(), |call, request| {
-            tail_events(self, call, request)
-        })
-        .await
+        stream(request, |call, request| tail_events(self, call, request)).await
     }
 
     async fn get_consumer(&self, request: Request<pb::GetConsumerRequest>) -> Reply<pb::GetConsumerResponse> {

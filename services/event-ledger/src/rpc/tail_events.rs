@@ -1,7 +1,7 @@
 //! Streams events from a position on: first what is stored, then what is appended.
 
 use aex_error::Check;
-use aex_kit::{Call, Watcher};
+use aex_kit::{Call, Signal, Watcher};
 use aex_proto::aex::event_ledger::v1::{TailEventsRequest, TailEventsResponse};
 use aex_types::TenantId;
 
@@ -35,6 +35,10 @@ pub(super) struct Tail {
 impl Watcher for Tail {
     type Reply = TailEventsResponse;
     type Error = Error;
+
+    fn signal(&self) -> Signal {
+        self.ends.appended()
+    }
 
     async fn round(&mut self, call: &mut Call) -> Result<Vec<TailEventsResponse>, Error> {
         loop {

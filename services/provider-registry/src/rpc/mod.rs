@@ -19,7 +19,7 @@ mod update_provider;
 mod watch_opportunities;
 
 use aex_error::Denied;
-use aex_kit::{Call, Reply, Stream, unary, watch};
+use aex_kit::{Call, Reply, Stream, stream, unary};
 use aex_proto::aex::provider_registry::v1::{
     self as pb, provider_registry_service_server::ProviderRegistryService,
 };
@@ -145,7 +145,7 @@ impl ProviderRegistryService for App {
         &self,
         request: Request<pb::WatchOpportunitiesRequest>,
     ) -> Reply<Self::WatchOpportunitiesStream> {
-        watch(request, |call, request| watch_opportunities(self, call, request)).await
+        stream(request, |call, request| watch_opportunities(self, call, request)).await
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) async fn watch_opportunities(
     app: &App,
     mut call: Call,
     request: WatchOpportunitiesRequest,
-) -> Result<(Call, Signal, Opportunities), Error> {
+) -> Result<(Call, Opportunities), Error> {
     Check::of(&request).finish(|| Some(()))?;
     let acting = Acting::of(&call)?;
     let provider = convert::bound_or_named(acting.bound, &request.provider_id)?;
@@ -28,8 +28,6 @@ pub(super) async fn watch_opportunities(
             acting.own(providers::find(tx, provider).await?, provider)
         })
         .await?;
-    let resource = app.store.watched(provider.uuid());
-    let signal = resource.signal();
     let place = match request.resume_token {
         0 => Place::Before {
             after: None,
@@ -41,9 +39,9 @@ pub(super) async fn watch_opportunities(
         store: app.store.clone(),
         provider,
         place,
-        _resource: resource,
+        watched: app.store.watched(provider.uuid()),
     };
-    Ok((call, signal, watcher))
+    Ok((call, watcher))
 }
 
 /// One open watch of a provider.
@@ -52,7 +50,7 @@ pub(super) struct Opportunities {
     store: Store,
     provider: ProviderId,
     place: Place,
-    _resource: Watched,
+    watched: Watched,
 }
 
 /// How far a watch has come.
@@ -71,6 +69,10 @@ enum Place {
 impl Watcher for Opportunities {
     type Reply = WatchOpportunitiesResponse;
     type Error = Error;
+
+    fn signal(&self) -> Signal {
+        self.watched.signal()
+    }
 
     async fn round(&mut self, call: &mut Call) -> Result<Vec<WatchOpportunitiesResponse>, Error> {
         match self.place {

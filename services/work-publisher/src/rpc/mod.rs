@@ -11,9 +11,8 @@ mod release_award;
 mod reserve_award;
 mod watch_work;
 
-use aex_kit::{Reply, Signal, Stream, stream, unary};
+use aex_kit::{Reply, Stream, stream, unary};
 use aex_proto::aex::work_publisher::v1::{self as pb, work_publisher_service_server::WorkPublisherService};
-use aex_types::WorkId;
 use tonic::Request;
 
 use self::{
@@ -72,15 +71,7 @@ impl WorkPublisherService for App {
     }
 
     async fn watch_work(&self, request: Request<pb::WatchWorkRequest>) -> Reply<Self::WatchWorkStream> {
-        let id: Option<WorkId> = request.get_ref().work_id.parse().ok();
-        // Kept until the watch is open or refused: what is refused is then forgotten with it.
-        let watched = id.map(|id| self.store.watched(id.uuid()));
-        let signal = watched
-            .as_ref()
-            .map_or_else(Signal::default, aex_store::Watched::signal);
-        let opened = stream(request, signal, |call, request| watch_work(self, call, request)).await;
-        drop(watched);
-        opened
+        stream(request, |call, request| watch_work(self, call, request)).await
     }
 
     async fn audit(&self, request: Request<pb::AuditRequest>) -> Reply<pb::AuditResponse> {

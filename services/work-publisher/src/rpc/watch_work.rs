@@ -1,7 +1,7 @@
 //! Streams what happens to a work.
 
 use aex_error::Check;
-use aex_kit::{Call, Watcher};
+use aex_kit::{Call, Signal, Watcher};
 use aex_proto::aex::work_publisher::v1::{WatchWorkRequest, WatchWorkResponse};
 use aex_store::{Store, Watched};
 use aex_types::WorkId;
@@ -15,7 +15,7 @@ pub(super) struct WorkWatcher {
     work_id: WorkId,
     told: u64,
     is_over: bool,
-    _watched: Watched,
+    watched: Watched,
 }
 
 pub(super) async fn watch_work(
@@ -37,7 +37,7 @@ pub(super) async fn watch_work(
         work_id: id,
         told: request.resume_token,
         is_over: false,
-        _watched: app.store.watched(id.uuid()),
+        watched: app.store.watched(id.uuid()),
     };
     Ok((call, watcher))
 }
@@ -45,6 +45,10 @@ pub(super) async fn watch_work(
 impl Watcher for WorkWatcher {
     type Reply = WatchWorkResponse;
     type Error = Error;
+
+    fn signal(&self) -> Signal {
+        self.watched.signal()
+    }
 
     async fn round(&mut self, call: &mut Call) -> Result<Vec<WatchWorkResponse>, Error> {
         let (id, after) = (self.work_id, self.told);
