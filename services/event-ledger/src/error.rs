@@ -74,5 +74,8 @@ fn explain_consumer(refusal: &consumer::Refusal) -> Fault {
     match refusal {
         Why::Back { name, at } => invalid.with("name", name).with("sequence", at),
         Why::BeyondEnd { head } => invalid.with("head_sequence", head),
+        Why::TooMany => fault(Code::ResourceExhausted, R::ConsumerLimitReached)
+            .with("limit", consumer::MOST)
+            .final_(),
     }
 }

@@ -13,7 +13,10 @@ pub struct Consumer {
     pub update_time: Timestamp,
 }
 
-/// A position that a consumer cannot take.
+/// The most named consumers of one owner.
+pub const MOST: u64 = 100;
+
+/// A commit that is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Positions only move forward.
@@ -30,6 +33,17 @@ pub enum Refusal {
         /// The last event.
         head: u64,
     },
+    /// The owner has as many consumers as it may have.
+    #[error("there are {MOST} consumers already, which is the most")]
+    TooMany,
+}
+
+/// Lets an owner have so many consumers.
+pub const fn check_count(count: u64) -> Result<(), Refusal> {
+    if count > MOST {
+        return Err(Refusal::TooMany);
+    }
+    Ok(())
 }
 
 /// Moves a consumer on. To say the same position again changes nothing.

@@ -20,7 +20,10 @@ pub(super) async fn commit_consumer(
 
     app.store
         .transact(&mut call, &request, async |tx| {
-            let consumer = consumers::lock(tx, &scope, &request.name).await?;
+            let (consumer, is_new) = consumers::lock(tx, &scope, &request.name).await?;
+            if is_new {
+                consumer::check_count(consumers::count(tx, &scope).await?)?;
+            }
             let head = store::head(tx).await?.sequence;
             let consumer = consumer::commit(&consumer, request.sequence, head, tx.now())?;
             consumers::save(tx, &scope, &consumer).await?;

@@ -21,10 +21,19 @@ pub(crate) async fn find(tx: &mut Tx<'_>, scope: &str, name: &str) -> Result<Opt
     row.map(|row| consumer(name, row)).transpose()
 }
 
-/// A consumer of a scope, made when there is none, and held until the commit.
-pub(crate) async fn lock(tx: &mut Tx<'_>, scope: &str, name: &str) -> Result<Consumer, Failure> {
+/// How many consumers a scope has.
+pub(crate) async fn count(tx: &mut Tx<'_>, scope: &str) -> Result<u64, Failure> {
+    let count: i64 = sqlx::query_scalar(sql!("SELECT COUNT(*) FROM consumer WHERE scope = $1"))
+        .bind(scope)
+        .fetch_one(tx.sql())
+        .await?;
+    place(count)
+}
+
+/// A consumer of a scope, held until the commit. Where there is none it is made, and the answer says so.
+pub(crate) async fn lock(tx: &mut Tx<'_>, scope: &str, name: &str) -> Result<(Consumer, bool), Failure> {
     let now = tx.now();
-    sqlx::query(sql!(
+    let made = sqlx::query(sql!(
         "INSERT INTO consumer (scope, name, sequence, update_time) VALUES ($1, $2, 0, $3) ON CONFLICT DO NOTHING"
     ))
     .bind(scope)
@@ -39,7 +48,7 @@ pub(crate) async fn lock(tx: &mut Tx<'_>, scope: &str, name: &str) -> Result<Con
     .bind(name)
     .fetch_one(tx.sql())
     .await?;
-    consumer(name, row)
+    Ok((consumer(name, row)?, made.rows_affected() > 0))
 }
 
 /// Keeps where it stands.

@@ -74,3 +74,19 @@ async fn a_name_belongs_to_the_one_who_uses_it() {
     let refused = Refused::from(ledger.operator.get_consumer(get("reports")).await);
     assert_eq!(refused.why(), (Code::NotFound, "CONSUMER_NOT_FOUND"));
 }
+
+#[tokio::test]
+async fn nobody_has_more_than_a_hundred_consumers() {
+    let ledger = Ledger::new().await;
+    let (ada, bob) = (principal(&ledger.world), principal(&ledger.world));
+    let (mut ada, mut bob) = (ledger.tenant(&ada), ledger.tenant(&bob));
+    for number in 0..100 {
+        ada.commit_consumer(commit(&format!("reader-{number}"), 0))
+            .await
+            .unwrap();
+    }
+    let refused = Refused::from(ada.commit_consumer(commit("reader-100", 0)).await);
+    assert_eq!(refused.why(), (Code::ResourceExhausted, "CONSUMER_LIMIT_REACHED"));
+    ada.commit_consumer(commit("reader-7", 0)).await.unwrap();
+    bob.commit_consumer(commit("reader-100", 0)).await.unwrap();
+}
