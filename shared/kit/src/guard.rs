@@ -24,6 +24,7 @@ use tracing::Instrument as _;
 use crate::{
     Caller, Peer, Principal, Runtime, TenantType,
     access::{Method, Methods},
+    answer,
     call::Admitted,
     principal::{self, Verifier},
     telemetry::Calls,
@@ -154,7 +155,8 @@ impl Guard {
             let (method, deadline) = (Arc::clone(&admitted.method), admitted.deadline);
             request.extensions_mut().insert(admitted);
             let request = limited(request, method.max_message_bytes);
-            self.run(request, &method, deadline).await
+            let response = self.run(request, &method, deadline).await;
+            response.map(|body| answer::limited(body, method))
         }
         .instrument(span.clone())
         .await;

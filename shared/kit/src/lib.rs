@@ -3,6 +3,7 @@
 //! business.
 
 pub mod access;
+mod answer;
 mod call;
 mod clock;
 pub mod config;

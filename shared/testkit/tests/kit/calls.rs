@@ -108,6 +108,22 @@ async fn what_is_too_much_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_larger_than_its_method_gives_is_refused() {
+    for shape in Shape::ALL {
+        let limit = 17 << 18;
+        let service = Scripted::doing([Act::Say(1 << 20), Act::Say(limit)]);
+        let (_world, client) = hosted(shape, &service).await;
+        let mut client = client.max_decoding_message_size(2 * limit);
+        let answer = client.get_evaluation(pb::GetEvaluationRequest::default()).await;
+        let said = answer.unwrap().into_inner().evaluation.unwrap().bid_strategy;
+        assert_eq!(said.len(), 1 << 20);
+        let refused = Refused::from(client.get_evaluation(pb::GetEvaluationRequest::default()).await);
+        assert_eq!(refused.why(), (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"));
+        assert_eq!(service.counts(), (2, 2));
+    }
+}
+
+#[tokio::test]
 async fn the_request_id_comes_back_and_a_bad_one_is_replaced() {
     let service = Scripted::doing([]);
     let (_world, mut client) = hosted(Shape::MutualTls, &service).await;

@@ -31,6 +31,8 @@ pub enum Act {
     Wait(Arc<Notify>),
     /// Never answers.
     Hang,
+    /// Answers so many bytes.
+    Say(usize),
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +79,7 @@ impl Scripted {
         )
     }
 
-    async fn act(&self, call: &Call) -> Result<(), Error> {
+    async fn act(&self, call: &Call) -> Result<String, Error> {
         self.begun.fetch_add(1, Ordering::SeqCst);
         self.seen.lock().unwrap().push((
             call.request_id().to_owned(),
@@ -85,15 +87,17 @@ impl Scripted {
         ));
         let act = self.script.lock().unwrap().pop_front();
         let _going = Going(self);
+        let mut said = String::new();
         match act {
             None => {}
+            Some(Act::Say(bytes)) => said = "x".repeat(bytes),
             Some(Act::Unavailable) => return Err(Error::Away),
             Some(Act::Panic) => panic!("as the script says"),
             Some(Act::Wait(gate)) => gate.notified().await,
             Some(Act::Hang) => std::future::pending().await,
         }
         self.ended.fetch_add(1, Ordering::SeqCst);
-        Ok(())
+        Ok(said)
     }
 }
 
@@ -110,7 +114,7 @@ impl Drop for Going<'_> {
 impl BidEvaluatorService for Scripted {
     async fn evaluate(&self, request: Request<pb::EvaluateRequest>) -> Reply<pb::EvaluateResponse> {
         unary(request, |call, _| async move {
-            self.act(&call).await.map(|()| pb::EvaluateResponse::default())
+            self.act(&call).await.map(|_| pb::EvaluateResponse::default())
         })
         .await
     }
@@ -120,23 +124,27 @@ impl BidEvaluatorService for Scripted {
         request: Request<pb::GetEvaluationRequest>,
     ) -> Reply<pb::GetEvaluationResponse> {
         unary(request, |call, _| async move {
-            self.act(&call)
-                .await
-                .map(|()| pb::GetEvaluationResponse::default())
+            let evaluation = pb::Evaluation {
+                bid_strategy: self.act(&call).await?,
+                ..Default::default()
+            };
+            Ok::<_, Error>(pb::GetEvaluationResponse {
+                evaluation: Some(evaluation),
+            })
         })
         .await
     }
 
     async fn explain_bid(&self, request: Request<pb::ExplainBidRequest>) -> Reply<pb::ExplainBidResponse> {
         unary(request, |call, _| async move {
-            self.act(&call).await.map(|()| pb::ExplainBidResponse::default())
+            self.act(&call).await.map(|_| pb::ExplainBidResponse::default())
         })
         .await
     }
 
     async fn audit(&self, request: Request<pb::AuditRequest>) -> Reply<pb::AuditResponse> {
         unary(request, |call, _| async move {
-            self.act(&call).await.map(|()| pb::AuditResponse::default())
+            self.act(&call).await.map(|_| pb::AuditResponse::default())
         })
         .await
     }
