@@ -68,6 +68,7 @@ impl Place {
             app,
             max_connections: config.max_connections,
             acquire: Duration::from_millis(config.acquire_ms),
+            resumable: config.resumable(),
         })
     }
 }

@@ -239,7 +239,7 @@ impl App {
 
     /// Waits for an award that somebody else carries.
     pub(crate) async fn wait_for(&self, call: &mut Call, id: ContractId) -> Result<Contract, Error> {
-        let watched = self.store.watched(id.uuid());
+        let watched = self.store.watched(id.uuid(), 0);
         let mut signal = watched.signal();
         loop {
             let contract = self

@@ -31,7 +31,7 @@ pub static SCHEMA: Schema = Schema {
     name: "contract_engine",
     migrations: sqlx::migrate!("./migrations"),
     keeps_keys: false,
-    not_replayed: &["result_blob", "watch_lock"],
+    not_replayed: &["result_blob"],
 };
 
 /// The service.

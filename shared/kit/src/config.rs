@@ -1,7 +1,9 @@
 //! Configuration: defaults in code, then a file, then the environment. Unknown keys are refused; secrets print as
 //! `[redacted]`.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::Path, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::Path, path::PathBuf, time::Duration,
+};
 
 use ::config::{Config, Environment, File};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
@@ -94,7 +96,19 @@ pub struct Database {
     pub max_connections: u32,
     /// The longest that a call waits for a connection, in milliseconds.
     pub acquire_ms: u64,
+    /// How many days what watchers were told is kept, so that they can resume.
+    pub watch_log_days: NonZeroU32,
 }
+
+impl Database {
+    /// How long what watchers were told is kept, so that they can resume.
+    pub fn resumable(&self) -> Duration {
+        Duration::from_hours(24) * self.watch_log_days.get()
+    }
+}
+
+/// The days for which a watch can be resumed, unless the configuration says otherwise.
+const WATCH_LOG_DAYS: NonZeroU32 = NonZeroU32::new(7).unwrap();
 
 impl Default for Database {
     fn default() -> Self {
@@ -103,6 +117,7 @@ impl Default for Database {
             owner_url: None,
             max_connections: 4,
             acquire_ms: 2_000,
+            watch_log_days: WATCH_LOG_DAYS,
         }
     }
 }

@@ -24,6 +24,9 @@ pub enum Failure {
     /// The page token is damaged or belongs to another filter.
     #[error("the page token is not valid for this request")]
     PageToken,
+    /// The resume token is older than what is kept for watchers, or was never given.
+    #[error("a watch cannot be resumed after {0}: open it with 0, and read anew what it is about")]
+    ResumeToken(u64),
     /// Stored data is not what it must be.
     #[error("stored data is broken: {0}")]
     Corrupt(String),
@@ -82,6 +85,9 @@ impl Explain for Failure {
             Self::Deadline => fault(Code::DeadlineExceeded, Common::DeadlineExceeded),
             Self::KeyReused => fault(Code::InvalidArgument, Common::IdempotencyKeyReused),
             Self::PageToken => fault(Code::InvalidArgument, Common::PageTokenInvalid),
+            Self::ResumeToken(token) => {
+                fault(Code::FailedPrecondition, Common::ResumeTokenInvalid).with("resume_token", token)
+            }
             Self::Corrupt(_) | Self::Database(_) => fault(Code::Internal, Common::Internal),
         }
     }

@@ -10,6 +10,8 @@ mod outbox;
 mod page;
 pub mod private;
 mod statement;
+pub mod stored;
+mod sweep;
 mod timer;
 mod transact;
 mod tx;

@@ -37,6 +37,8 @@ pub struct Connect {
     pub max_connections: u32,
     /// The longest that a transaction waits for a connection.
     pub acquire: Duration,
+    /// How long what watchers were told is kept, so that they can resume.
+    pub resumable: Duration,
 }
 
 /// A schema that cannot be opened.

@@ -17,12 +17,6 @@ const ATTEMPTS: u32 = 8;
 const BACK_OFF: Duration = Duration::from_millis(2);
 /// Transactions that may wait for a connection, for each one there is.
 const WAITING_PER_CONNECTION: u32 = 64;
-/// How long a reply is kept where keys are not kept for ever.
-const KEEP: Duration = Duration::from_hours(24);
-/// How often old replies are looked for.
-const SWEEP: Duration = Duration::from_mins(1);
-/// How many are forgotten by one statement, as it says itself.
-const SWEPT_AT_ONCE: u64 = 1000;
 
 /// The tables of one service. Clones are the same store.
 #[derive(Clone)]
@@ -36,6 +30,8 @@ pub(crate) struct Inner {
     admission: Semaphore,
     waiting: Semaphore,
     acquire: Duration,
+    /// How long watchers can resume.
+    pub(crate) resumable: Duration,
     pub(crate) outbox: Signal,
     pub(crate) timers: Wakers,
     pub(crate) watches: Watches,
@@ -59,6 +55,7 @@ impl Inner {
             admission: Semaphore::new(connections as usize),
             waiting: Semaphore::new((connections * WAITING_PER_CONNECTION) as usize),
             acquire: connect.acquire,
+            resumable: connect.resumable,
             outbox: Signal::default(),
             timers: Wakers::default(),
             watches: Watches::default(),
@@ -210,35 +207,6 @@ impl Store {
     /// The runtime.
     pub fn runtime(&self) -> &Runtime {
         &self.0.runtime
-    }
-
-    /// Forgets replies that are older than a day, unless the schema keeps keys for ever.
-    pub async fn sweep(&self) -> Result<u64, Failure> {
-        if self.0.schema.keeps_keys {
-            return Ok(0);
-        }
-        let before = self.0.runtime.now().saturating_sub(KEEP);
-        let swept = sqlx::query(sql!(
-            "DELETE FROM idempotency WHERE (scope, method, key) IN (
-                 SELECT scope, method, key FROM idempotency WHERE create_time < $1 LIMIT 1000)"
-        ))
-        .bind(chrono::DateTime::from(before))
-        .execute(&self.0.pool)
-        .await?;
-        Ok(swept.rows_affected())
-    }
-
-    /// Forgets old replies as long as the process runs, a little at a time. Replicas may all do it.
-    pub fn start_sweeper(&self) {
-        let store = self.clone();
-        self.runtime().clone().spawn_until_stop(async move {
-            loop {
-                store.runtime().pause(SWEEP).await;
-                while let Ok(SWEPT_AT_ONCE..) = store.sweep().await.inspect_err(|error| {
-                    tracing::warn!(%error, "cannot forget old replies");
-                }) {}
-            }
-        });
     }
 
     /// A place among the transactions that may use a connection. Few wait; the rest is refused at once.

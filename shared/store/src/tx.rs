@@ -20,12 +20,10 @@ pub struct Fact {
 }
 
 impl Fact {
-    /// What happened (`tenant.created`), to which version of which aggregate, and its payload.
+    /// What happened (`tenant.created`), to which aggregate, in which version and when, and its payload.
     pub fn new<P: Message + Name>(
         kind: &str,
-        aggregate: impl std::fmt::Display,
-        version: u64,
-        occurred: Timestamp,
+        (aggregate, version, occurred): (impl std::fmt::Display, u64, Timestamp),
         payload: &P,
     ) -> Self {
         let event = Event {
@@ -194,41 +192,49 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
-    /// Tells the watchers of a resource something, with the commit. The caller holds the resource's row lock.
+    /// Tells the watchers of a resource something, with the commit. Until then nobody else tells them anything.
     pub async fn tell(&mut self, resource: Uuid, message: &impl Message) -> Result<(), Failure> {
-        let now = self.now;
-        sqlx::query(sql!(
-            "INSERT INTO watch_log (resource_id, version, message, create_time)
-             SELECT $1, COALESCE(MAX(version), 0) + 1, $2, $3 FROM watch_log WHERE resource_id = $1"
-        ))
-        .bind(resource)
-        .bind(message.encode_to_vec())
-        .bind(chrono::DateTime::from(now))
-        .execute(self.sql())
-        .await?;
-        self.woken.resources.insert(resource);
-        Ok(())
+        self.tell_each(&[(resource, message.encode_to_vec())]).await
     }
 
-    /// Tells the watchers of many resources the same, with the commit. The caller keeps others from telling any of them
-    /// meanwhile.
+    /// Tells the watchers of many resources the same, as [`tell`](Self::tell) tells those of one.
     pub async fn tell_all(
         &mut self,
-        resources: impl IntoIterator<Item = Uuid>,
+        resources: BTreeSet<Uuid>,
         message: &impl Message,
     ) -> Result<(), Failure> {
-        let (now, resources) = (self.now, Vec::from_iter(resources));
+        let message = message.encode_to_vec();
+        let told: Vec<_> = resources
+            .into_iter()
+            .map(|resource| (resource, message.clone()))
+            .collect();
+        self.tell_each(&told).await
+    }
+
+    /// Tells the watchers of each resource an encoded message of its own. No resource is named twice, and whoever tells
+    /// two resources names them in one order, because each is held from here to the commit.
+    pub async fn tell_each(&mut self, told: &[(Uuid, Vec<u8>)]) -> Result<(), Failure> {
+        let (resources, messages): (Vec<_>, Vec<_>) = told
+            .iter()
+            .map(|(resource, message)| (*resource, message.as_slice()))
+            .unzip();
+        self.woken.resources.extend(&resources);
+        let now = self.now;
         sqlx::query(sql!(
-            "INSERT INTO watch_log (resource_id, version, message, create_time)
-             SELECT told.id, COALESCE((SELECT MAX(version) FROM watch_log WHERE resource_id = told.id), 0) + 1, $2, $3
-             FROM UNNEST($1::uuid[]) AS told (id)"
+            "WITH told AS (SELECT * FROM UNNEST($1::uuid[], $2::bytea[]) AS told (id, message)),
+             head AS (
+                 INSERT INTO watch_head (resource_id, version) SELECT id, 1 FROM told
+                 ON CONFLICT (resource_id) DO UPDATE SET version = watch_head.version + 1
+                 RETURNING resource_id, version)
+             INSERT INTO watch_log (resource_id, version, message, create_time)
+             SELECT head.resource_id, head.version, told.message, $3
+             FROM head JOIN told ON told.id = head.resource_id"
         ))
-        .bind(&resources)
-        .bind(message.encode_to_vec())
+        .bind(resources)
+        .bind(messages)
         .bind(chrono::DateTime::from(now))
         .execute(self.sql())
         .await?;
-        self.woken.resources.extend(resources);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use aex_error::chain;
 use aex_kit::Signal;
 use prost::Message;
 use uuid::Uuid;
@@ -36,16 +37,19 @@ impl Watches {
     }
 }
 
-/// One resource under watch by at least one stream; forgotten when the last of its signals goes.
+/// One resource under watch, and how far its watcher has come. The resource is forgotten when the last of its signals
+/// goes.
 pub struct Watched {
     store: Store,
     resource: Uuid,
+    version: u64,
 }
 
 impl std::fmt::Debug for Watched {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watched")
             .field("resource", &self.resource)
+            .field("version", &self.version)
             .finish_non_exhaustive()
     }
 }
@@ -61,6 +65,24 @@ impl Watched {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         watches.entry(self.resource).or_default().clone()
+    }
+
+    /// Everything up to this version was told: the token to resume with.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Passes over what the watchers were told until now.
+    pub async fn skip(&mut self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        self.version = tx.told_until(self.resource).await?;
+        Ok(())
+    }
+
+    /// What was told since, oldest first, with the version of each message; the watcher has then come so far.
+    pub async fn news<M: Message + Default>(&mut self, tx: &mut Tx<'_>) -> Result<Vec<(u64, M)>, Failure> {
+        let news = tx.told(self.resource, self.version).await?;
+        self.version = news.last().map_or(self.version, |(version, _)| *version);
+        Ok(news)
     }
 }
 
@@ -84,11 +106,12 @@ impl Drop for Watched {
 }
 
 impl Store {
-    /// Puts a resource under watch.
-    pub fn watched(&self, resource: Uuid) -> Watched {
+    /// Puts a resource under watch by one who was told everything up to a version; 0 means nothing yet.
+    pub fn watched(&self, resource: Uuid, version: u64) -> Watched {
         Watched {
             store: self.clone(),
             resource,
+            version,
         }
     }
 
@@ -114,7 +137,7 @@ impl Store {
                     Ok(told) => told
                         .into_iter()
                         .for_each(|resource| store.0.watches.wake(resource)),
-                    Err(error) => tracing::warn!(%error, "cannot read the watch log"),
+                    Err(error) => tracing::warn!(error = %chain(&error), "cannot read the watch log"),
                 }
             }
         });
@@ -135,36 +158,52 @@ impl Store {
 
 impl Tx<'_> {
     /// The version of the last message that a resource's watchers were told; 0 when they were told nothing.
-    pub async fn told_until(&mut self, resource: Uuid) -> Result<u64, Failure> {
-        let last: i64 = sqlx::query_scalar(sql!(
-            "SELECT COALESCE(MAX(version), 0) FROM watch_log WHERE resource_id = $1"
-        ))
-        .bind(resource)
-        .fetch_one(self.sql())
-        .await?;
-        Ok(u64::try_from(last).unwrap_or_default())
+    pub(crate) async fn told_until(&mut self, resource: Uuid) -> Result<u64, Failure> {
+        let last: Option<i64> =
+            sqlx::query_scalar(sql!("SELECT version FROM watch_head WHERE resource_id = $1"))
+                .bind(resource)
+                .fetch_optional(self.sql())
+                .await?;
+        Ok(last.map(unsigned).unwrap_or_default())
     }
 
-    /// What a resource's watchers were told after a version, with the version of each message.
-    pub async fn told<M: Message + Default>(
+    /// What a resource's watchers were told after a version, with the version of each message; after 0, all that is
+    /// kept. A version that is behind what is kept, or that was never given, is refused: messages would be missed
+    /// unnoticed.
+    pub(crate) async fn told<M: Message + Default>(
         &mut self,
         resource: Uuid,
         after: u64,
     ) -> Result<Vec<(u64, M)>, Failure> {
-        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(sql!(
-            "SELECT version, message FROM watch_log WHERE resource_id = $1 AND version > $2 ORDER BY version LIMIT $3"
+        let rows: Vec<(i64, Option<i64>, Option<Vec<u8>>)> = sqlx::query_as(sql!(
+            "SELECT head.version, told.version, told.message
+             FROM watch_head head
+             LEFT JOIN watch_log told ON told.resource_id = head.resource_id AND told.version > $2
+             WHERE head.resource_id = $1 ORDER BY told.version LIMIT $3"
         ))
         .bind(resource)
         .bind(i64::try_from(after).unwrap_or(i64::MAX))
         .bind(ROUND)
         .fetch_all(self.sql())
         .await?;
+        let head = rows.first().map(|(head, ..)| unsigned(*head)).unwrap_or_default();
+        let first = rows.first().and_then(|(_, version, _)| version.map(unsigned));
+        // Versions have no gaps until they are swept, and then from the oldest on.
+        let is_next = first.map_or(after == head, |first| first == after + 1);
+        if after != 0 && !is_next {
+            return Err(Failure::ResumeToken(after));
+        }
         rows.into_iter()
+            .filter_map(|(_, version, message)| Some((unsigned(version?), message?)))
             .map(|(version, message)| {
                 let message =
                     M::decode(message.as_slice()).map_err(|error| Failure::corrupt(error.to_string()))?;
-                Ok((u64::try_from(version).unwrap_or_default(), message))
+                Ok((version, message))
             })
             .collect()
     }
+}
+
+fn unsigned(version: i64) -> u64 {
+    u64::try_from(version).unwrap_or_default()
 }

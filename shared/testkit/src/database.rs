@@ -153,13 +153,14 @@ impl Database {
 
     /// Every row of every table that replay rebuilds, as text in a fixed order: equal texts are equal states.
     pub async fn state(&self) -> String {
-        const SHARED: [&str; 8] = [
+        const SHARED: [&str; 9] = [
             "idempotency",
             "outbox",
             "feed",
             "lease",
             "timer",
             "watch_log",
+            "watch_head",
             "migration",
             "shared_migration",
         ];
@@ -234,6 +235,7 @@ fn connect(server: &Server, schema: &Schema, database: &str) -> Connect {
         app: server.options(schema.name, database),
         max_connections: CONNECTIONS,
         acquire: Duration::from_secs(10),
+        resumable: aex_kit::config::Database::default().resumable(),
     }
 }
 

@@ -16,13 +16,11 @@ pub(super) async fn watch_contract(
     let mut check = Check::of(&request);
     let id: Option<ContractId> = check.parse("contract_id", &request.contract_id);
     let id = check.finish(|| id)?;
-    let contract = app.seen(&mut call, id).await?;
+    app.seen(&mut call, id).await?;
     call.principal()?;
     let watch = Watch {
         store: app.store.clone(),
-        watched: app.store.watched(id.uuid()),
-        contract: contract.id,
-        token: request.resume_token,
+        watched: app.store.watched(id.uuid(), request.resume_token),
         is_over: false,
     };
     Ok((call, watch))
@@ -31,8 +29,6 @@ pub(super) async fn watch_contract(
 pub(super) struct Watch {
     store: Store,
     watched: Watched,
-    contract: ContractId,
-    token: u64,
     is_over: bool,
 }
 
@@ -45,45 +41,33 @@ impl Watcher for Watch {
     }
 
     async fn round(&mut self, call: &mut Call) -> Result<Vec<Self::Reply>, Error> {
-        let (resource, after) = (self.contract.uuid(), self.token);
-        let told: Vec<(u64, WatchContractResponse)> = self
-            .store
-            .read(call, async |tx| Ok::<_, Error>(tx.told(resource, after).await?))
-            .await?;
-        let news: Vec<_> = told
-            .into_iter()
-            .map(|(version, reply)| WatchContractResponse {
-                resume_token: version,
-                ..reply
-            })
-            .collect();
-        if let Some(last) = news.last() {
-            self.token = last.resume_token;
-            let status = last
-                .contract
-                .as_ref()
-                .map(aex_proto::aex::contract_engine::v1::Contract::status);
-            self.is_over = matches!(
-                status,
-                Some(
-                    ContractStatus::Void
-                        | ContractStatus::Settled
-                        | ContractStatus::Failed
-                        | ContractStatus::Expired
-                )
-            );
-        }
-        Ok(news)
+        let watched = &mut self.watched;
+        let news: Vec<(u64, WatchContractResponse)> =
+            self.store.read(call, async |tx| watched.news(tx).await).await?;
+        let last = news.last().and_then(|(_, reply)| reply.contract.as_ref());
+        self.is_over = last.is_some_and(|contract| is_end(contract.status()));
+        let resumable = |(resume_token, reply)| WatchContractResponse {
+            resume_token,
+            ..reply
+        };
+        Ok(news.into_iter().map(resumable).collect())
     }
 
     fn heartbeat(&self) -> Self::Reply {
         WatchContractResponse {
             contract: None,
-            resume_token: self.token,
+            resume_token: self.watched.version(),
         }
     }
 
     fn is_over(&self) -> bool {
         self.is_over
     }
+}
+
+const fn is_end(status: ContractStatus) -> bool {
+    matches!(
+        status,
+        ContractStatus::Void | ContractStatus::Settled | ContractStatus::Failed | ContractStatus::Expired
+    )
 }

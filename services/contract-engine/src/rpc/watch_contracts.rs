@@ -5,7 +5,6 @@ use aex_kit::{Call, Signal, Watcher};
 use aex_proto::aex::contract_engine::v1::{WatchContractsRequest, WatchContractsResponse};
 use aex_store::{Store, Watched};
 use aex_types::ProviderId;
-use uuid::Uuid;
 
 use crate::{App, Error};
 
@@ -35,9 +34,7 @@ pub(super) async fn watch_contracts(
     };
     let watch = Watch {
         store: app.store.clone(),
-        watched: app.store.watched(resource),
-        resource,
-        token: request.resume_token,
+        watched: app.store.watched(resource, request.resume_token),
     };
     Ok((call, watch))
 }
@@ -45,8 +42,6 @@ pub(super) async fn watch_contracts(
 pub(super) struct Watch {
     store: Store,
     watched: Watched,
-    resource: Uuid,
-    token: u64,
 }
 
 impl Watcher for Watch {
@@ -58,26 +53,20 @@ impl Watcher for Watch {
     }
 
     async fn round(&mut self, call: &mut Call) -> Result<Vec<Self::Reply>, Error> {
-        let (resource, after) = (self.resource, self.token);
-        let told: Vec<(u64, WatchContractsResponse)> = self
-            .store
-            .read(call, async |tx| Ok::<_, Error>(tx.told(resource, after).await?))
-            .await?;
-        let news: Vec<_> = told
-            .into_iter()
-            .map(|(version, reply)| WatchContractsResponse {
-                resume_token: version,
-                ..reply
-            })
-            .collect();
-        self.token = news.last().map_or(self.token, |last| last.resume_token);
-        Ok(news)
+        let watched = &mut self.watched;
+        let news: Vec<(u64, WatchContractsResponse)> =
+            self.store.read(call, async |tx| watched.news(tx).await).await?;
+        let resumable = |(resume_token, reply)| WatchContractsResponse {
+            resume_token,
+            ..reply
+        };
+        Ok(news.into_iter().map(resumable).collect())
     }
 
     fn heartbeat(&self) -> Self::Reply {
         WatchContractsResponse {
             contract: None,
-            resume_token: self.token,
+            resume_token: self.watched.version(),
         }
     }
 }

@@ -20,7 +20,8 @@ async fn tell(store: &Store, word: &str) {
 
 async fn told(store: &Store, after: u64) -> Vec<(u64, String)> {
     let mut call = call(store);
-    let told = store.read(&mut call, async |tx| tx.told::<String>(RESOURCE, after).await);
+    let mut watched = store.watched(RESOURCE, after);
+    let told = store.read(&mut call, async |tx| watched.news(tx).await);
     told.await.unwrap()
 }
 
@@ -54,7 +55,7 @@ async fn a_watch_that_resumes_has_no_gap_and_no_repetition() {
     let mut opened = 0;
     while version < WRITERS * WORDS {
         let store = &stores[opened % 2];
-        let watched = store.watched(RESOURCE);
+        let watched = store.watched(RESOURCE, version);
         let mut signal = watched.signal();
         for _ in 0..5 {
             for (next, word) in told(store, version).await {

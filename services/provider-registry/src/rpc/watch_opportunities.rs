@@ -28,18 +28,14 @@ pub(super) async fn watch_opportunities(
             acting.own(providers::find(tx, provider).await?, provider)
         })
         .await?;
-    let place = match request.resume_token {
-        0 => Place::Before {
-            after: None,
-            until: None,
-        },
-        version => Place::At(version),
-    };
     let watcher = Opportunities {
         store: app.store.clone(),
         provider,
-        place,
-        watched: app.store.watched(provider.uuid()),
+        watched: app.store.watched(provider.uuid(), request.resume_token),
+        place: match request.resume_token {
+            0 => Place::Begin,
+            _ => Place::Told,
+        },
     };
     Ok((call, watcher))
 }
@@ -49,21 +45,21 @@ pub(super) async fn watch_opportunities(
 pub(super) struct Opportunities {
     store: Store,
     provider: ProviderId,
-    place: Place,
+    /// What was told since the watch began.
     watched: Watched,
+    place: Place,
 }
 
-/// How far a watch has come.
+/// How far a watch has come with what was open when it began. Who leaves before the end of that begins again; work that
+/// opens meanwhile may be told twice.
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    /// It tells what was open when it began: behind this work, and then goes on from this version. Who leaves meanwhile
-    /// begins again; work that opens meanwhile may be told twice.
-    Before {
-        after: Option<WorkId>,
-        until: Option<u64>,
-    },
-    /// It told everything up to this version.
-    At(u64),
+    /// Nothing of it is told.
+    Begin,
+    /// It is told up to this work.
+    Behind(WorkId),
+    /// All of it is told.
+    Told,
 }
 
 impl Watcher for Opportunities {
@@ -76,15 +72,16 @@ impl Watcher for Opportunities {
 
     async fn round(&mut self, call: &mut Call) -> Result<Vec<WatchOpportunitiesResponse>, Error> {
         match self.place {
-            Place::Before { after, until } => self.still_open(call, after, until).await,
-            Place::At(version) => self.told_since(call, version).await,
+            Place::Begin => self.still_open(call, None).await,
+            Place::Behind(work) => self.still_open(call, Some(work)).await,
+            Place::Told => self.told_since(call).await,
         }
     }
 
     fn heartbeat(&self) -> WatchOpportunitiesResponse {
         let resume_token = match self.place {
-            Place::Before { .. } => 0,
-            Place::At(version) => version,
+            Place::Begin | Place::Behind(_) => 0,
+            Place::Told => self.watched.version(),
         };
         WatchOpportunitiesResponse {
             resume_token,
@@ -98,52 +95,37 @@ impl Opportunities {
         &mut self,
         call: &mut Call,
         after: Option<WorkId>,
-        until: Option<u64>,
     ) -> Result<Vec<WatchOpportunitiesResponse>, Error> {
-        let provider = self.provider;
-        let (until, open) = self
+        let (provider, watched) = (self.provider, &mut self.watched);
+        let open = self
             .store
             .read(call, async |tx| {
-                let until = match until {
-                    Some(version) => version,
-                    None => tx.told_until(provider.uuid()).await?,
-                };
-                let open = opportunities::open_for(tx, provider, after, ROUND).await?;
-                Ok::<_, Error>((until, open))
+                if after.is_none() {
+                    watched.skip(tx).await?;
+                }
+                opportunities::open_for(tx, provider, after, ROUND).await
             })
             .await?;
         let is_last = i64::try_from(open.len()).unwrap_or(i64::MAX) < ROUND;
         self.place = match (open.last(), is_last) {
-            (Some(last), false) => Place::Before {
-                after: Some(last.work_id),
-                until: Some(until),
-            },
-            _ => Place::At(until),
+            (Some(last), false) => Place::Behind(last.work_id),
+            _ => Place::Told,
         };
         let mut told: Vec<_> = open.iter().map(convert::told_opened).collect();
         if let (Some(last), true) = (told.last_mut(), is_last) {
-            last.resume_token = until;
+            last.resume_token = self.watched.version();
         }
         Ok(told)
     }
 
-    async fn told_since(
-        &mut self,
-        call: &mut Call,
-        version: u64,
-    ) -> Result<Vec<WatchOpportunitiesResponse>, Error> {
-        let provider = self.provider.uuid();
-        let told: Vec<(u64, WatchOpportunitiesResponse)> = self
-            .store
-            .read(call, async |tx| tx.told(provider, version).await)
-            .await?;
-        if let Some((last, _)) = told.last() {
-            self.place = Place::At(*last);
-        }
+    async fn told_since(&mut self, call: &mut Call) -> Result<Vec<WatchOpportunitiesResponse>, Error> {
+        let watched = &mut self.watched;
+        let news: Vec<(u64, WatchOpportunitiesResponse)> =
+            self.store.read(call, async |tx| watched.news(tx).await).await?;
         let resumable = |(resume_token, message)| WatchOpportunitiesResponse {
             resume_token,
             ..message
         };
-        Ok(told.into_iter().map(resumable).collect())
+        Ok(news.into_iter().map(resumable).collect())
     }
 }

@@ -13,9 +13,8 @@ use crate::{App, Error, store::works};
 pub(super) struct WorkWatcher {
     store: Store,
     work_id: WorkId,
-    told: u64,
-    is_over: bool,
     watched: Watched,
+    is_over: bool,
 }
 
 pub(super) async fn watch_work(
@@ -35,9 +34,8 @@ pub(super) async fn watch_work(
     let watcher = WorkWatcher {
         store: app.store.clone(),
         work_id: id,
-        told: request.resume_token,
+        watched: app.store.watched(id.uuid(), request.resume_token),
         is_over: false,
-        watched: app.store.watched(id.uuid()),
     };
     Ok((call, watcher))
 }
@@ -51,29 +49,27 @@ impl Watcher for WorkWatcher {
     }
 
     async fn round(&mut self, call: &mut Call) -> Result<Vec<WatchWorkResponse>, Error> {
-        let (id, after) = (self.work_id, self.told);
-        let (told, is_over) = self
+        let (id, watched) = (self.work_id, &mut self.watched);
+        let (news, is_over) = self
             .store
-            .read(call, async move |tx| {
-                let told: Vec<(u64, WatchWorkResponse)> = tx.told(id.uuid(), after).await?;
+            .read(call, async |tx| {
+                let news: Vec<(u64, WatchWorkResponse)> = watched.news(tx).await?;
                 let work = works::find(tx, id).await?;
-                Ok::<_, Error>((told, work.is_none_or(|work| work.status.is_over())))
+                Ok::<_, Error>((news, work.is_none_or(|work| work.status.is_over())))
             })
             .await?;
         // Both were read in one state: when that tells nothing new of work that is over, nothing new will come.
-        self.is_over = is_over && told.is_empty();
-        let told = told.into_iter().map(|(version, mut update)| {
-            update.resume_token = version;
-            update
-        });
-        let told: Vec<_> = told.collect();
-        self.told = told.last().map_or(self.told, |update| update.resume_token);
-        Ok(told)
+        self.is_over = is_over && news.is_empty();
+        let resumable = |(resume_token, update)| WatchWorkResponse {
+            resume_token,
+            ..update
+        };
+        Ok(news.into_iter().map(resumable).collect())
     }
 
     fn heartbeat(&self) -> WatchWorkResponse {
         WatchWorkResponse {
-            resume_token: self.told,
+            resume_token: self.watched.version(),
             ..Default::default()
         }
     }

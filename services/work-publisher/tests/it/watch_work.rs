@@ -51,3 +51,12 @@ async fn nobody_watches_the_work_of_another() {
         assert_eq!(Refused::from(status).why(), (Code::NotFound, "WORK_NOT_FOUND"));
     }
 }
+
+#[tokio::test]
+async fn a_token_that_was_never_given_is_refused() {
+    let mut market = Publisher::new().await;
+    let published = market.publish(work()).await;
+    let mut watch = market.watch(&published.work_id, 2).await;
+    let refused = Refused::from(watch.message().await.unwrap_err());
+    assert_eq!(refused.why(), (Code::FailedPrecondition, "RESUME_TOKEN_INVALID"));
+}
