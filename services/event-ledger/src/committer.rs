@@ -146,8 +146,9 @@ impl Turn {
     async fn commit(&self, batch: Vec<Request>) {
         match self.transact(&batch).await {
             // One request that the database cannot take must not take the others down with it.
-            Err(Failure::Database(error)) if batch.len() > 1 => {
-                tracing::warn!(%error, requests = batch.len(), "a shared commit failed; each goes alone");
+            // Its cause is told with the request that it belongs to, when that has failed alone.
+            Err(Failure::Database(_)) if batch.len() > 1 => {
+                tracing::warn!(requests = batch.len(), "a shared commit failed; each goes alone");
                 for request in batch {
                     let alone = self.transact(std::slice::from_ref(&request)).await;
                     answer(vec![request], alone);

@@ -6,7 +6,7 @@
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
-use aex_error::{Code, Explain as _};
+use aex_error::{Code, Explain as _, chain};
 use aex_kit::{Call, Runtime};
 use aex_proto::{Keyed, Secrets};
 use aex_settlement_ledger::{
@@ -224,7 +224,8 @@ impl Worker {
                     }
                 }
                 Err(error) if part.len() > 1 && error.explain().code() == Code::Internal => {
-                    tracing::warn!(%error, commands = part.len(), "a transaction of many is halved");
+                    // Its cause is told with the command that it belongs to, when that stands alone.
+                    tracing::warn!(commands = part.len(), "a transaction of many is halved");
                     let middle = part.start + part.len() / 2;
                     parts.push(middle..part.end);
                     parts.push(part.start..middle);
@@ -239,8 +240,13 @@ impl Worker {
         }
         for (waiting, ended) in batch.into_iter().zip(ended) {
             let lost = || Err(Failure::corrupt("a command without an answer").into());
-            // A caller that went away reads its answer when it asks again.
-            let _ = waiting.caller.send(ended.unwrap_or_else(lost));
+            // A caller that went away reads its answer when it asks again, and its log is ours to write.
+            if let Err(Err(error)) = waiting.caller.send(ended.unwrap_or_else(lost))
+                && error.explain().code() == Code::Internal
+            {
+                let request_id = waiting.request_id;
+                tracing::error!(request_id, cause = %chain(&error), "internal error after its caller had gone");
+            }
         }
     }
 

@@ -122,7 +122,8 @@ fn short(mut text: String, most: usize) -> String {
     text
 }
 
-fn chain(error: &dyn Explain) -> String {
+/// An error with all its causes, for a log. The words of a cause are for operators, never for a caller.
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

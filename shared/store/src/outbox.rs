@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aex_error::chain;
 use aex_kit::{Call, Link};
 use aex_proto::aex::event_ledger::v1::{
     AppendRequest, event_ledger_service_client::EventLedgerServiceClient,
@@ -61,7 +62,7 @@ impl Relay {
                     signal.wait_at_most(LOOK).await;
                 }
                 Err(error) => {
-                    tracing::warn!(service = self.service, %error, "the relay waits");
+                    tracing::warn!(service = self.service, error = %chain(&error), "the relay waits");
                     self.store.runtime().pause(pause).await;
                     pause = (pause * 2).min(BACK_OFF.1);
                 }

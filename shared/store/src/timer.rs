@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aex_error::Explain;
+use aex_error::{Explain, chain};
 use aex_kit::{Call, Signal};
 use aex_types::Timestamp;
 use tokio::sync::Semaphore;
@@ -96,7 +96,7 @@ impl<J: Job> Timers<J> {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(kind = J::KIND, %error, "cannot read timers");
+                    tracing::warn!(kind = J::KIND, error = %chain(&error), "cannot read timers");
                     self.store.runtime().pause(BACK_OFF.0).await;
                 }
             }
@@ -136,13 +136,13 @@ impl<J: Job> Timers<J> {
             // Done jobs are gone; one that asked to be run later is not due; one that is neither waits a little.
             Ok(()) => BACK_OFF.0,
             Err(error) => {
-                tracing::warn!(kind = J::KIND, %key, attempts, %error, "a job failed and is tried again");
+                tracing::warn!(kind = J::KIND, %key, attempts, error = %chain(&error), "a job failed and is tried again");
                 let doubled = BACK_OFF.0 * 2_u32.saturating_pow(attempts.clamp(0, 16).unsigned_abs());
                 doubled.min(BACK_OFF.1)
             }
         };
         if let Err(error) = self.give_back(key, pause).await {
-            tracing::warn!(kind = J::KIND, %key, %error, "a job waits for its lease to end");
+            tracing::warn!(kind = J::KIND, %key, error = %chain(&error), "a job waits for its lease to end");
         }
     }
 
