@@ -3,7 +3,7 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use aex_error::Explain;
+use aex_error::{Explain, chain};
 use aex_kit::{Call, Link};
 use aex_proto::aex::{
     common::v1::Event,
@@ -73,7 +73,7 @@ impl<F: Follower> Feed<F> {
 
     /// Follows one tail until it ends.
     async fn tail(&self, pause: &mut Duration) -> Result<(), String> {
-        let position = self.position().await.map_err(|error| error.to_string())?;
+        let mut position = self.position().await.map_err(|error| error.to_string())?;
         let request = TailEventsRequest {
             filter: Some(EventFilter {
                 types: F::TYPES.iter().map(ToString::to_string).collect(),
@@ -95,7 +95,8 @@ impl<F: Follower> Feed<F> {
             match message.map_err(|error| error.to_string())? {
                 None => return Ok(()),
                 Some(batch) => {
-                    self.apply(&call, &batch)
+                    position = self
+                        .apply(&call, &batch, position)
                         .await
                         .map_err(|error| error.to_string())?;
                     *pause = BACK_OFF.0;
@@ -105,28 +106,28 @@ impl<F: Follower> Feed<F> {
     }
 
     /// Applies a batch in one transaction; when that fails, event by event, so that one bad event holds up only what
-    /// comes after it.
-    async fn apply(&self, call: &Call, batch: &TailEventsResponse) -> Result<(), F::Error> {
-        let Some(last) = batch.events.last() else {
-            return Ok(());
-        };
-        if self
-            .effect(call, &batch.events, last.sequence.max(batch.resume_sequence))
-            .await
-            .is_ok()
-        {
-            return Ok(());
+    /// comes after it. Answers how far the follower has come. A sign of life brings no events and moves it on too:
+    /// what it passed over need not be read again.
+    async fn apply(&self, call: &Call, batch: &TailEventsResponse, position: u64) -> Result<u64, F::Error> {
+        let last = batch.events.last().map_or(position, |last| last.sequence);
+        let reached = last.max(batch.resume_sequence);
+        if reached <= position {
+            return Ok(position);
+        }
+        let whole = self.effect(call, &batch.events, reached).await;
+        if whole.is_ok() || batch.events.is_empty() {
+            return whole.map(|()| reached);
         }
         for event in &batch.events {
             if let Err(error) = self
                 .effect(call, std::slice::from_ref(event), event.sequence)
                 .await
             {
-                tracing::warn!(consumer = F::NAME, sequence = event.sequence, %error, "an event waits");
+                tracing::warn!(consumer = F::NAME, sequence = event.sequence, error = %chain(&error), "an event waits");
                 return Err(error);
             }
         }
-        Ok(())
+        Ok(last)
     }
 
     async fn effect(&self, call: &Call, events: &[StoredEvent], position: u64) -> Result<(), F::Error> {
