@@ -2,6 +2,7 @@
 
 pub mod id;
 pub mod money;
+pub mod score;
 pub mod text;
 pub mod tier;
 pub mod time;
@@ -11,6 +12,7 @@ pub use id::{
     SubscriptionId, TenantId, WorkId,
 };
 pub use money::{Amount, AmountError, BasisPoints, Currency, CurrencyError, Money};
+pub use score::Score;
 pub use text::{Text, TextError};
 pub use tier::{Tier, TierError};
 pub use time::Timestamp;

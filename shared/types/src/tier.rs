@@ -2,11 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 /// How far a provider is trusted, from the least to the most.
 ///
 /// The order is the order of the declaration: `Tier::Trusted >= Tier::Verified` says that who is trusted may
 /// do what asks for a verified provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Tier {
     /// Unknown, just registered, or without enough good outcomes yet.
     #[default]

@@ -14,9 +14,10 @@
 //! Where nothing is asked there is nothing to show, and a sample is worth as much as none. Sending one never
 //! lowers a score.
 
-use std::{cmp::Ordering, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use aex_types::Money;
+pub use aex_types::Score;
 use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::{bid::Facts, terms::Terms};
@@ -32,85 +33,21 @@ pub const SLA_UNASKED: f64 = 0.8;
 const RATIO_DIGITS: u32 = 15;
 /// Ten to the power of [`RATIO_DIGITS`].
 const RATIO_UNIT: f64 = 1e15;
-/// Steps from 0 to 1 that a score is rounded to before it is compared.
-const PRECISION: f64 = 1e9;
 
-/// A number from 0 to 1. Never NaN and never minus zero, so it has a total order and equal scores have equal
-/// bits.
-#[derive(Clone, Copy, PartialEq, Default)]
-pub struct Score(f64);
-
-impl Score {
-    /// The least.
-    pub const ZERO: Self = Self(0.0);
-    /// The most.
-    pub const ONE: Self = Self(1.0);
-
-    /// The nearest score to a number: 0 below 0, 1 above 1, and 0 for what is no number.
-    pub const fn clamped(number: f64) -> Self {
-        // A comparison with NaN is false, and so is `-0.0 > 0.0`.
-        if number >= 1.0 {
-            Self::ONE
-        } else if number > 0.0 {
-            Self(number)
-        } else {
-            Self::ZERO
-        }
-    }
-
-    /// The score as a number from 0 to 1.
-    pub const fn get(self) -> f64 {
-        self.0
-    }
-
-    /// The score to the nearest 10^-9, which is what is compared and shown.
-    pub fn rounded(self) -> Self {
-        Self::clamped((self.0 * PRECISION).round() / PRECISION)
-    }
-
-    /// How much of `whole` is left after `part`: `1 - part / whole`, exact to 15 digits. Nothing of nothing
-    /// is left.
-    fn left_of(part: Decimal, whole: Decimal) -> Self {
-        let left = part
-            .checked_div(whole)
-            .and_then(|share| Decimal::ONE.checked_sub(share));
-        let left = left.unwrap_or_default().clamp(Decimal::ZERO, Decimal::ONE);
-        let mut left = left.round_dp_with_strategy(RATIO_DIGITS, RoundingStrategy::MidpointAwayFromZero);
-        left.rescale(RATIO_DIGITS);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a whole number up to 10^15 fits into the 53 bits of a float"
-        )]
-        let units = left.mantissa() as f64;
-        Self::clamped(units / RATIO_UNIT)
-    }
-}
-
-impl Eq for Score {}
-
-impl Ord for Score {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl PartialOrd for Score {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl fmt::Display for Score {
-    /// To the nearest 10^-9, without trailing zeros.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.rounded().0, f)
-    }
-}
-
-impl fmt::Debug for Score {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
+/// How much of `whole` is left after `part`: `1 - part / whole`, exact to 15 digits. Nothing of nothing is left.
+fn left_of(part: Decimal, whole: Decimal) -> Score {
+    let left = part
+        .checked_div(whole)
+        .and_then(|share| Decimal::ONE.checked_sub(share));
+    let left = left.unwrap_or_default().clamp(Decimal::ZERO, Decimal::ONE);
+    let mut left = left.round_dp_with_strategy(RATIO_DIGITS, RoundingStrategy::MidpointAwayFromZero);
+    left.rescale(RATIO_DIGITS);
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a whole number up to 10^15 fits into the 53 bits of a float"
+    )]
+    let units = left.mantissa() as f64;
+    Score::clamped(units / RATIO_UNIT)
 }
 
 /// A part of the score.
@@ -200,7 +137,7 @@ fn price(price: Money, max_price: Money) -> Score {
     if price.currency != max_price.currency {
         return Score::ZERO;
     }
-    Score::left_of(price.amount.decimal(), max_price.amount.decimal())
+    left_of(price.amount.decimal(), max_price.amount.decimal())
 }
 
 /// What the sample shows: its latency and the required fields that it has.
@@ -256,25 +193,6 @@ mod tests {
 
     use super::super::fixtures;
     use super::*;
-
-    #[test]
-    fn a_number_outside_is_clamped_and_no_number_is_nothing() {
-        for (number, score) in [
-            (-0.5, 0.0),
-            (1.5, 1.0),
-            (f64::NAN, 0.0),
-            (f64::NEG_INFINITY, 0.0),
-            (0.25, 0.25),
-        ] {
-            assert_eq!(
-                Score::clamped(number).get().to_bits(),
-                f64::to_bits(score),
-                "{number}"
-            );
-        }
-        assert_eq!(Score::clamped(-0.0).get().to_bits(), 0, "minus zero");
-        assert_eq!(Score::clamped(f64::INFINITY), Score::ONE);
-    }
 
     /// The golden vectors of the promised latency under a limit of 500 ms.
     #[test]

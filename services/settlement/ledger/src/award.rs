@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use aex_types::{Amount, BasisPoints, ContractId, Currency, JournalId, ProviderId, TenantId, Timestamp};
+use aex_types::{
+    Amount, BasisPoints, ContractId, Currency, JournalId, ProviderId, TenantId, Tier, Timestamp,
+};
 
-use crate::{Account, Subject, Tier};
+use crate::{Account, Subject};
 
 /// Who trades with whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -52,7 +52,7 @@ pub use event::{Change, Event, Subject};
 pub use hold::{Captured, Held, Hold, Released, State, Timer};
 pub use journal::{Entry, Journal, JournalKind, Line, Reason};
 pub use key::{BusinessKey, KeyError, Payment, Rail, RailEvent, Reference};
-pub use policy::{DepositLimits, PayoutHold, PayoutHolds, Policy, Tier};
+pub use policy::{DepositLimits, PayoutHold, PayoutHolds, Policy};
 pub use refusal::{Missing, Refusal, Unfoldable, Violation};
 pub use statement::{EntryType, StatementLine, statement};
 pub use touched::Touched;

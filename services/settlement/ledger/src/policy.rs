@@ -1,64 +1,8 @@
 //! What configuration decides: the fee, how long a payout waits, and how much a deposit may be.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use aex_types::{Amount, BasisPoints, Currency};
-
-use crate::UnknownName;
-
-/// How far a provider is trusted, as trust-broker says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Tier {
-    /// Just registered.
-    Unverified,
-    /// A score of 0.5 and 5 contracts.
-    Verified,
-    /// A score of 0.7 and 25 contracts.
-    Trusted,
-    /// A score of 0.9 and 100 contracts.
-    Preferred,
-    /// Of the same organisation as the exchange's operator.
-    Internal,
-}
-
-impl Tier {
-    /// Every tier, the least trusted first.
-    pub const ALL: [Self; 5] = [
-        Self::Unverified,
-        Self::Verified,
-        Self::Trusted,
-        Self::Preferred,
-        Self::Internal,
-    ];
-
-    /// The name that is stored.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unverified => "UNVERIFIED",
-            Self::Verified => "VERIFIED",
-            Self::Trusted => "TRUSTED",
-            Self::Preferred => "PREFERRED",
-            Self::Internal => "INTERNAL",
-        }
-    }
-}
-
-impl FromStr for Tier {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|tier| tier.as_str() == text)
-            .ok_or(UnknownName)
-    }
-}
-
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use aex_types::{Amount, BasisPoints, Currency, Tier};
 
 /// How long a payout waits, given the dispute window of its contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,65 +1,6 @@
 //! Scores, and the exact fractions that they are made of.
 
-use std::{cmp::Ordering, fmt};
-
-/// Steps from 0 to 1 that a score is shown in.
-const SHOWN: f64 = 1e9;
-
-/// A number from 0 to 1. Never NaN and never minus zero, so it has a total order and equal scores have equal
-/// bits.
-#[derive(Clone, Copy, PartialEq, Default)]
-pub struct Score(f64);
-
-impl Score {
-    /// The least.
-    pub const ZERO: Self = Self(0.0);
-    /// The most.
-    pub const ONE: Self = Self(1.0);
-
-    /// The nearest score to a number: 0 below 0, 1 above 1, and 0 for what is no number.
-    pub const fn clamped(number: f64) -> Self {
-        // A comparison with NaN is false, and so is `-0.0 > 0.0`.
-        if number >= 1.0 {
-            Self::ONE
-        } else if number > 0.0 {
-            Self(number)
-        } else {
-            Self::ZERO
-        }
-    }
-
-    /// The score as a number from 0 to 1.
-    pub const fn get(self) -> f64 {
-        self.0
-    }
-}
-
-impl Eq for Score {}
-
-impl Ord for Score {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl PartialOrd for Score {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl fmt::Display for Score {
-    /// To the nearest 10^-9, without trailing zeros.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&((self.0 * SHOWN).round() / SHOWN), f)
-    }
-}
-
-impl fmt::Debug for Score {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
+pub use aex_types::Score;
 
 /// A fraction of whole numbers. Scores are computed in these and divided once, at the end, so that a score is
 /// the float nearest to the exact result: a tier that asks for 0.9 is reached at 9/10, and a better fraction
@@ -108,23 +49,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn a_number_outside_is_clamped_and_no_number_is_nothing() {
-        for (number, score) in [
-            (-0.5, 0.0),
-            (1.5, 1.0),
-            (f64::NAN, 0.0),
-            (f64::INFINITY, 1.0),
-            (-0.0, 0.0),
-        ] {
-            assert_eq!(
-                Score::clamped(number).get().to_bits(),
-                f64::to_bits(score),
-                "{number}"
-            );
-        }
-    }
 
     #[test]
     fn a_fraction_is_divided_once() {

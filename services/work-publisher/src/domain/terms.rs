@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use aex_types::{Money, Text};
+use aex_types::{Money, Text, Tier};
 use serde::{Deserialize, Serialize};
 
 use super::payload::Payload;
@@ -56,18 +56,6 @@ pub struct Constraints {
     pub internal_only: bool,
     /// Where it may be done; none means anywhere.
     pub regions: Vec<String>,
-}
-
-/// How far a provider is trusted, in rising order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[expect(missing_docs, reason = "as in aex/common/v1/tier.proto")]
-pub enum Tier {
-    Unverified,
-    Verified,
-    Trusted,
-    Preferred,
-    Internal,
 }
 
 /// How bids are ranked.

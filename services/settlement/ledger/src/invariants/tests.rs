@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use aex_types::{Amount, BasisPoints, Currency, Id, Timestamp, id::Named};
+use aex_types::{Amount, BasisPoints, Currency, Id, Tier, Timestamp, id::Named};
 use uuid::Uuid;
 
 use super::*;
 use crate::{
     Balance, Books, BusinessKey, Command, Elapse, Item, Line, Outcome, Parties, PayoutHolds, PlaceHold,
-    Policy, Reason, Refusal, Rows, Settle, Terms, Tier, Timer, Touched, books::Slot,
+    Policy, Reason, Refusal, Rows, Settle, Terms, Timer, Touched, books::Slot,
 };
 
 fn id<T: Named>(number: u128) -> Id<T> {

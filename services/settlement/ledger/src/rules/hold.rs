@@ -1,11 +1,11 @@
 //! Holds: an award reserves its escrow, and a failure gives it back.
 
-use aex_types::{ContractId, Money, Timestamp};
+use aex_types::{ContractId, Money, Tier, Timestamp};
 
 use super::Verdict;
 use crate::{
     Account, Award, Books, BusinessKey, Change, Hold, JournalKind, PlaceHold, Policy, Rates, Reason, Refusal,
-    Release, State, Subject, Tier, draft::Draft,
+    Release, State, Subject, draft::Draft,
 };
 
 /// D AVAILABLE of the consumer, C ESCROW of the contract: the whole escrow, or nothing.

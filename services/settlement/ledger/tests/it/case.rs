@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aex_settlement_ledger::*;
-use aex_types::{Currency, Money, Timestamp};
+use aex_types::{Currency, Money, Tier, Timestamp};
 use proptest::{prelude::*, sample::Index};
 
 use crate::{checks::*, world::*};

@@ -1,7 +1,7 @@
 //! The rows of money page §4.7 and the vectors of §4.9, to the micro.
 
 use aex_settlement_ledger::*;
-use aex_types::Timestamp;
+use aex_types::{Tier, Timestamp};
 
 use crate::world::*;
 

@@ -1,7 +1,7 @@
 //! Every no of the books, each with its reason and without an effect.
 
 use aex_settlement_ledger::*;
-use aex_types::Money;
+use aex_types::{Money, Tier};
 
 use crate::world::*;
 

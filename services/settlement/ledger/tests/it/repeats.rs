@@ -1,7 +1,7 @@
 //! The same business twice: the answer is the first journal, and nothing happens again (L8). On other terms: no.
 
 use aex_settlement_ledger::*;
-use aex_types::JournalId;
+use aex_types::{JournalId, Tier};
 
 use crate::world::*;
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aex_settlement_ledger::*;
+use aex_types::Tier;
 
 use crate::world::*;
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, str::FromStr};
 
 use aex_settlement_ledger::*;
+use aex_types::Tier;
 use proptest::prelude::*;
 
 use crate::world::*;

@@ -8,7 +8,7 @@ use std::{
 
 use aex_settlement_ledger::*;
 use aex_types::{
-    Amount, BasisPoints, ContractId, Currency, DepositId, Id, JournalId, Money, TenantId, Timestamp,
+    Amount, BasisPoints, ContractId, Currency, DepositId, Id, JournalId, Money, TenantId, Tier, Timestamp,
     id::Named,
 };
 use uuid::Uuid;
