@@ -1,14 +1,14 @@
 //! The wall between the wire and the domain: resources and events out, and events in again for replay.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use aex_error::wire;
 use aex_proto::aex::{
     bid_evaluator::v1 as pb,
     common::v1::{Event as Stored, Tier as WireTier},
 };
-use aex_store::{Fact, Failure};
-use aex_types::{Tier, WorkId};
+use aex_store::{Fact, Failure, stored};
+use aex_types::WorkId;
 use prost::Message as _;
 
 use crate::domain::{
@@ -19,27 +19,6 @@ use crate::domain::{
     score::{Component, Components, Score},
     terms::{Rules, Terms},
 };
-
-const TIERS: [(Tier, WireTier); 5] = [
-    (Tier::Unverified, WireTier::Unverified),
-    (Tier::Verified, WireTier::Verified),
-    (Tier::Trusted, WireTier::Trusted),
-    (Tier::Preferred, WireTier::Preferred),
-    (Tier::Internal, WireTier::Internal),
-];
-
-fn tier_out(tier: Tier) -> WireTier {
-    let known = TIERS.into_iter().find(|(one, _)| *one == tier);
-    known.map_or(WireTier::Unspecified, |(_, wire)| wire)
-}
-
-/// A tier from the wire.
-pub(crate) fn tier(wire: WireTier) -> Option<Tier> {
-    TIERS
-        .into_iter()
-        .find(|(_, one)| *one == wire)
-        .map(|(tier, _)| tier)
-}
 
 /// The names of the fields of a sample's output, where it is a JSON object. Texts may be left out of a sealed book.
 pub(crate) fn fields(output: &str) -> BTreeSet<String> {
@@ -107,16 +86,12 @@ fn ranked_bid(one: &Ranked) -> pb::RankedBid {
         rank: one.rank,
         bid_id: one.bid.bid_id.to_string(),
         provider_id: one.bid.provider_id.to_string(),
-        agent_id: one
-            .bid
-            .agent_id
-            .map(|agent| agent.to_string())
-            .unwrap_or_default(),
+        agent_id: wire::text(one.bid.agent_id),
         price: Some(wire::money(&one.bid.price)),
         total_score: one.score.get(),
         scores: Some(scores(&one.components)),
         trust_score: one.bid.trust.get(),
-        tier: tier_out(one.bid.tier).into(),
+        tier: wire::tier(one.bid.tier).into(),
         revision: one.bid.revision,
     }
 }
@@ -195,10 +170,7 @@ fn payload(evaluation: &Evaluation) -> pb::BidsEvaluated {
         consumer_id: evaluation.consumer_id.to_string(),
         status: pb::EvaluationStatus::from(evaluation.result.status()).into(),
         auto_award: *auto_award,
-        winning_bid_id: ranked
-            .first()
-            .map(|best| best.bid.bid_id.to_string())
-            .unwrap_or_default(),
+        winning_bid_id: wire::text(ranked.first().map(|best| best.bid.bid_id)),
         currency_code: terms.max_price.currency.to_string(),
         total_bids: evaluation.total_bids,
         valid_bids: count(ranked.len()),
@@ -230,7 +202,7 @@ fn terms_out(terms: &Terms) -> pb::EvaluatedTerms {
         max_latency: terms.max_latency.map(wire::span),
         min_trust_tier: terms
             .min_trust_tier
-            .map_or(WireTier::Unspecified, tier_out)
+            .map_or(WireTier::Unspecified, wire::tier)
             .into(),
         internal_only: terms.internal_only,
         regions: terms.regions.iter().cloned().collect(),
@@ -246,12 +218,12 @@ fn facts_out(bid: &Facts) -> pb::EvaluatedBid {
         bid_id: bid.bid_id.to_string(),
         provider_id: bid.provider_id.to_string(),
         provider_tenant_id: bid.provider_tenant_id.to_string(),
-        agent_id: bid.agent_id.map(|agent| agent.to_string()).unwrap_or_default(),
+        agent_id: wire::text(bid.agent_id),
         revision: bid.revision,
         price: Some(wire::money(&bid.price)),
         confidence: bid.confidence.get(),
         trust_score: bid.trust.get(),
-        tier: tier_out(bid.tier).into(),
+        tier: wire::tier(bid.tier).into(),
         estimated_latency: bid.estimated_latency.map(wire::span),
         promised_latency: bid.promised_latency.map(wire::span),
         sample: bid.sample.map(|sample| pb::EvaluatedSample {
@@ -270,9 +242,7 @@ impl From<&Evaluation> for Fact {
         // Its consumer only: competitors never see each other.
         Self::new(
             "bids.evaluated",
-            evaluation.id,
-            evaluation.version,
-            evaluation.create_time,
+            (evaluation.id, evaluation.version, evaluation.create_time),
             &payload(evaluation),
         )
         .of("evaluation")
@@ -296,28 +266,24 @@ impl TryFrom<&Stored> for Event {
     fn try_from(stored: &Stored) -> Result<Self, Failure> {
         let read = || {
             (stored.r#type == "bids.evaluated").then_some(())?;
-            let payload = pb::BidsEvaluated::decode(stored.payload.clone()).ok()?;
+            let payload = stored::payload::<pb::BidsEvaluated>(stored)?;
             Some(Self {
                 evaluation_id: payload.evaluation_id.parse().ok()?,
                 version: stored.aggregate_version,
-                time: wire::read_time(stored.occur_time.as_ref()?)?,
+                time: stored::occurred(stored)?,
                 change: change(&payload)?,
             })
         };
-        read().ok_or_else(|| unreadable(stored))
+        read().ok_or_else(|| stored::unreadable(stored))
     }
-}
-
-fn unreadable(stored: &Stored) -> Failure {
-    Failure::corrupt(format!(
-        "event {} of type {} cannot be read",
-        stored.event_id, stored.r#type
-    ))
 }
 
 /// The work whose bid window has closed.
 pub(crate) fn closed_work(stored: &Stored) -> Result<WorkId, Failure> {
-    stored.aggregate_id.parse().map_err(|_| unreadable(stored))
+    stored
+        .aggregate_id
+        .parse()
+        .map_err(|_| stored::unreadable(stored))
 }
 
 fn change(payload: &pb::BidsEvaluated) -> Option<Change> {
@@ -356,23 +322,12 @@ fn change(payload: &pb::BidsEvaluated) -> Option<Change> {
     })
 }
 
-#[expect(clippy::option_option, reason = "absent and unreadable are two things")]
-fn span(span: Option<&prost_types::Duration>) -> Option<Option<Duration>> {
-    match span {
-        None => Some(None),
-        Some(span) => wire::read_span(span).map(Some),
-    }
-}
-
 fn terms(payload: &pb::EvaluatedTerms) -> Option<Terms> {
     Some(Terms {
         max_price: wire::read_money(payload.max_price.as_ref()?)?,
         strategy: payload.bid_strategy.parse().ok()?,
-        max_latency: span(payload.max_latency.as_ref())?,
-        min_trust_tier: match payload.min_trust_tier() {
-            WireTier::Unspecified => None,
-            wire => Some(tier(wire)?),
-        },
+        max_latency: wire::maybe_of(payload.max_latency.as_ref(), wire::read_span)?,
+        min_trust_tier: wire::read_tier(payload.min_trust_tier()),
         internal_only: payload.internal_only,
         regions: payload.regions.iter().cloned().collect(),
         required_fields: payload.required_fields.iter().cloned().collect(),
@@ -386,31 +341,28 @@ fn terms(payload: &pb::EvaluatedTerms) -> Option<Terms> {
 }
 
 fn facts(bid: &pb::EvaluatedBid) -> Option<Facts> {
-    let sample = match &bid.sample {
-        None => None,
-        Some(sample) => Some(Shown {
-            latency: span(sample.latency.as_ref())?.unwrap_or_default(),
+    let span = |span: &Option<prost_types::Duration>| wire::maybe_of(span.as_ref(), wire::read_span);
+    let shown = |sample: &pb::EvaluatedSample| {
+        Some(Shown {
+            latency: span(&sample.latency)?.unwrap_or_default(),
             covered: sample.covered,
             required: sample.required,
-        }),
+        })
     };
     Some(Facts {
         bid_id: bid.bid_id.parse().ok()?,
         provider_id: bid.provider_id.parse().ok()?,
         provider_tenant_id: bid.provider_tenant_id.parse().ok()?,
-        agent_id: match bid.agent_id.as_str() {
-            "" => None,
-            agent => Some(agent.parse().ok()?),
-        },
+        agent_id: wire::maybe(&bid.agent_id)?,
         revision: bid.revision,
         price: wire::read_money(bid.price.as_ref()?)?,
         confidence: Score::clamped(bid.confidence),
-        estimated_latency: span(bid.estimated_latency.as_ref())?,
-        promised_latency: span(bid.promised_latency.as_ref())?,
-        sample,
+        estimated_latency: span(&bid.estimated_latency)?,
+        promised_latency: span(&bid.promised_latency)?,
+        sample: wire::maybe_of(bid.sample.as_ref(), shown)?,
         expires_at: wire::read_time(bid.expire_time.as_ref()?)?,
         received_at: wire::read_time(bid.receive_time.as_ref()?)?,
         trust: Score::clamped(bid.trust_score),
-        tier: tier(bid.tier())?,
+        tier: wire::read_tier(bid.tier())?,
     })
 }

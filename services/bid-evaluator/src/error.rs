@@ -1,6 +1,6 @@
 //! Everything that bid-evaluator says no with.
 
-use aex_error::{Code, Denied, Explain, Fault, Invalid, fault};
+use aex_error::{Code, Denied, Explain, Fault, Invalid, Unanswered, fault};
 use aex_proto::aex::{bid_evaluator::v1::ErrorReason as R, common::v1::ErrorReason as Common};
 use aex_store::Failure;
 use aex_types::WorkId;
@@ -17,12 +17,8 @@ pub enum Error {
     EvaluationNotFound(WorkId),
     #[error(transparent)]
     Evaluation(#[from] Refusal),
-    #[error("{service} does not answer as it should")]
-    Peer {
-        service: &'static str,
-        #[source]
-        status: Box<tonic::Status>,
-    },
+    #[error(transparent)]
+    Peer(#[from] Unanswered),
     #[error(transparent)]
     Invalid(#[from] Invalid),
     #[error(transparent)]
@@ -38,13 +34,7 @@ impl Explain for Error {
             Self::EvaluationNotFound(id) => fault(Code::NotFound, R::EvaluationNotFound).with("work_id", id),
             // Each of these is a fault of the services that were asked.
             Self::Evaluation(_) => fault(Code::Internal, Common::Internal),
-            Self::Peer { service, status } => match status.code() {
-                Code::DeadlineExceeded => fault(Code::DeadlineExceeded, Common::DeadlineExceeded),
-                Code::Unavailable | Code::ResourceExhausted | Code::Cancelled => {
-                    fault(Code::Unavailable, Common::DependencyUnavailable).with("dependency", service)
-                }
-                _ => fault(Code::Internal, Common::Internal),
-            },
+            Self::Peer(unanswered) => unanswered.explain(),
             Self::Invalid(invalid) => invalid.explain(),
             Self::Denied(denied) => denied.explain(),
             Self::Store(failure) => failure.explain(),

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use aex_error::wire;
+use aex_error::{Unanswered, wire};
 use aex_kit::{Call, Link, Mesh};
 use aex_proto::aex::{
     bid_gateway::v1::{self as gateway, bid_gateway_service_client::BidGatewayServiceClient},
@@ -97,7 +97,7 @@ impl Peers {
         let work = answer.into_inner().work;
         work.as_ref()
             .and_then(read_work)
-            .ok_or_else(|| unreadable(PUBLISHER))
+            .ok_or_else(|| Unanswered::unreadable(PUBLISHER).into())
     }
 
     /// Closes the book and answers what is in it.
@@ -118,7 +118,7 @@ impl Peers {
                 total_bids: answer.total_bids,
             })
         };
-        read().ok_or_else(|| unreadable(GATEWAY))
+        read().ok_or_else(|| Unanswered::unreadable(GATEWAY).into())
     }
 
     /// How does each provider stand? Nothing is made up: who is not answered for is an error.
@@ -138,10 +138,10 @@ impl Peers {
             .max_decoding_message_size(aex_kit::LARGEST_MESSAGE)
             .batch_get_trust(request)
             .await
-            .map_err(|status| away(TRUST, status))?;
+            .map_err(|status| Unanswered::by(TRUST, status))?;
         let trusts = answer.into_inner().trusts;
         let read: Option<_> = trusts.iter().map(read_standing).collect();
-        read.ok_or_else(|| unreadable(TRUST))
+        read.ok_or_else(|| Unanswered::unreadable(TRUST).into())
     }
 }
 
@@ -151,36 +151,12 @@ fn refused(service: &'static str, work: WorkId, status: Status) -> Error {
     if status.code() == Code::NotFound && reason == Some("WORK_NOT_FOUND") {
         Error::WorkNotFound(work)
     } else {
-        away(service, status)
-    }
-}
-
-fn away(service: &'static str, status: Status) -> Error {
-    Error::Peer {
-        service,
-        status: Box::new(status),
-    }
-}
-
-fn unreadable(service: &'static str) -> Error {
-    away(service, Status::internal("the answer cannot be read"))
-}
-
-/// A span that must be readable where it is given.
-#[expect(clippy::option_option, reason = "absent and unreadable are two things")]
-fn span(span: Option<&prost_types::Duration>) -> Option<Option<Duration>> {
-    match span {
-        None => Some(None),
-        Some(span) => wire::read_span(span).map(Some),
+        Unanswered::by(service, status).into()
     }
 }
 
 fn read_work(work: &publisher::Work) -> Option<Work> {
     let asked = work.constraints.clone().unwrap_or_default();
-    let min_trust_tier = match asked.min_trust_tier() {
-        aex_proto::aex::common::v1::Tier::Unspecified => None,
-        tier => Some(convert::tier(tier)?),
-    };
     Some(Work {
         consumer_id: work.consumer_id.parse().ok()?,
         auto_award: work.auto_award,
@@ -190,8 +166,8 @@ fn read_work(work: &publisher::Work) -> Option<Work> {
             publisher::BidStrategy::BestQuality => Strategy::BestQuality,
             publisher::BidStrategy::Balanced | publisher::BidStrategy::Unspecified => Strategy::Balanced,
         },
-        max_latency: span(asked.max_latency.as_ref())?,
-        min_trust_tier,
+        max_latency: wire::maybe_of(asked.max_latency.as_ref(), wire::read_span)?,
+        min_trust_tier: wire::read_tier(asked.min_trust_tier()),
         internal_only: asked.internal_only,
         regions: asked.regions.into_iter().collect(),
         required_fields: asked.required_fields.into_iter().collect(),
@@ -199,34 +175,30 @@ fn read_work(work: &publisher::Work) -> Option<Work> {
 }
 
 fn read_bid(bid: &gateway::Bid) -> Option<Bid> {
-    let sla = match &bid.sla {
-        None => None,
-        Some(sla) => Some(Sla {
-            max_latency: span(sla.max_latency.as_ref())?.unwrap_or_default(),
+    let span = |span: &Option<prost_types::Duration>| wire::maybe_of(span.as_ref(), wire::read_span);
+    let sla = |sla: &gateway::Sla| {
+        Some(Sla {
+            max_latency: span(&sla.max_latency)?.unwrap_or_default(),
             availability: Score::clamped(sla.availability),
-        }),
+        })
     };
-    let sample = match &bid.sample {
-        None => None,
-        Some(sample) => Some(Sample {
-            latency: span(sample.latency.as_ref())?.unwrap_or_default(),
+    let sample = |sample: &gateway::Sample| {
+        Some(Sample {
+            latency: span(&sample.latency)?.unwrap_or_default(),
             fields: convert::fields(&sample.output),
-        }),
+        })
     };
     Some(Bid {
         id: bid.bid_id.parse().ok()?,
         provider_id: bid.provider_id.parse().ok()?,
         provider_tenant_id: bid.provider_tenant_id.parse().ok()?,
-        agent_id: match bid.agent_id.as_str() {
-            "" => None,
-            agent => Some(agent.parse().ok()?),
-        },
+        agent_id: wire::maybe(&bid.agent_id)?,
         revision: bid.revision,
         price: wire::read_money(bid.price.as_ref()?)?,
         confidence: Score::clamped(bid.confidence),
-        estimated_latency: span(bid.estimated_latency.as_ref())?,
-        sla,
-        sample,
+        estimated_latency: span(&bid.estimated_latency)?,
+        sla: wire::maybe_of(bid.sla.as_ref(), sla)?,
+        sample: wire::maybe_of(bid.sample.as_ref(), sample)?,
         regions: bid.regions.iter().cloned().collect(),
         expires_at: wire::read_time(bid.expire_time.as_ref()?)?,
         received_at: wire::read_time(bid.receive_time.as_ref()?)?,
@@ -236,7 +208,7 @@ fn read_bid(bid: &gateway::Bid) -> Option<Bid> {
 fn read_standing(trust: &Trust) -> Option<(ProviderId, Standing)> {
     let standing = Standing {
         trust: Score::clamped(trust.score),
-        tier: convert::tier(trust.tier())?,
+        tier: wire::read_tier(trust.tier())?,
         is_active: true,
     };
     Some((trust.provider_id.parse().ok()?, standing))

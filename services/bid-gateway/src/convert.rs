@@ -11,7 +11,7 @@ use aex_proto::aex::{
     contract_engine::v1::ContractAwarded,
     work_publisher::v1::{WorkCancelled, WorkFailed},
 };
-use aex_store::{Fact, Failure};
+use aex_store::{Fact, Failure, stored};
 use aex_types::{ProviderId, Timestamp, WorkId};
 use prost::Message as _;
 
@@ -140,7 +140,7 @@ impl From<Bid> for pb::Bid {
             work_id: bid.work_id.to_string(),
             provider_id: bid.provider_id.to_string(),
             provider_tenant_id: bid.provider_tenant_id.to_string(),
-            agent_id: offer.agent_id.map(|id| id.to_string()).unwrap_or_default(),
+            agent_id: wire::text(offer.agent_id),
             price: Some(wire::money(&offer.price)),
             confidence: offer.confidence,
             approach: offer.approach,
@@ -178,10 +178,11 @@ impl From<&Event> for Fact {
     fn from(event: &Event) -> Self {
         let work_id = event.work_id.to_string();
         let consumer_id = event.consumer_id.to_string();
+        let at = (event.work_id, event.version, event.time);
         let fact = match event.change.clone() {
-            Change::Opened { terms } => fact(
+            Change::Opened { terms } => Fact::new(
                 "book.opened",
-                event,
+                at,
                 &pb::BookOpened {
                     work_id,
                     consumer_id,
@@ -196,16 +197,16 @@ impl From<&Event> for Fact {
                 offer,
                 revision,
                 superseded,
-            } => fact(
+            } => Fact::new(
                 "bid.submitted",
-                event,
+                at,
                 &pb::BidSubmitted {
                     bid_id: bid_id.to_string(),
                     work_id,
                     consumer_id,
                     provider_id: provider_id.to_string(),
-                    provider_tenant_id: event.bidder.map(|id| id.to_string()).unwrap_or_default(),
-                    agent_id: offer.agent_id.map(|id| id.to_string()).unwrap_or_default(),
+                    provider_tenant_id: wire::text(event.bidder),
+                    agent_id: wire::text(offer.agent_id),
                     price: Some(wire::money(&offer.price)),
                     confidence: offer.confidence,
                     approach: offer.approach,
@@ -217,12 +218,12 @@ impl From<&Event> for Fact {
                     revision,
                     expire_time: Some(wire::time(offer.expire_time)),
                     receive_time: Some(wire::time(event.time)),
-                    superseded_bid_id: superseded.map(|id| id.to_string()).unwrap_or_default(),
+                    superseded_bid_id: wire::text(superseded),
                 },
             ),
-            Change::Withdrawn { bid_id, provider_id } => fact(
+            Change::Withdrawn { bid_id, provider_id } => Fact::new(
                 "bid.withdrawn",
-                event,
+                at,
                 &pb::BidWithdrawn {
                     bid_id: bid_id.to_string(),
                     work_id,
@@ -233,9 +234,9 @@ impl From<&Event> for Fact {
             Change::Sealed {
                 live_bids,
                 total_bids,
-            } => fact(
+            } => Fact::new(
                 "book.sealed",
-                event,
+                at,
                 &pb::BookSealed {
                     work_id,
                     seal_time: Some(wire::time(event.time)),
@@ -245,29 +246,29 @@ impl From<&Event> for Fact {
             ),
             Change::Ranked { bid_id } => {
                 let bid_id = bid_id.to_string();
-                fact("bid.ranked", event, &pb::BidRanked { bid_id, work_id })
+                Fact::new("bid.ranked", at, &pb::BidRanked { bid_id, work_id })
             }
-            Change::Disqualified { bid_id, reason } => fact(
+            Change::Disqualified { bid_id, reason } => Fact::new(
                 "bid.disqualified",
-                event,
+                at,
                 &pb::BidDisqualified {
                     bid_id: bid_id.to_string(),
                     work_id,
                     reason,
                 },
             ),
-            Change::Awarded { bid_id, contract_id } => fact(
+            Change::Awarded { bid_id, contract_id } => Fact::new(
                 "bid.awarded",
-                event,
+                at,
                 &pb::BidAwarded {
                     bid_id: bid_id.to_string(),
                     work_id,
                     contract_id: contract_id.to_string(),
                 },
             ),
-            Change::Lost { bid_id, reason } => fact(
+            Change::Lost { bid_id, reason } => Fact::new(
                 "bid.lost",
-                event,
+                at,
                 &pb::BidLost {
                     bid_id: bid_id.to_string(),
                     work_id,
@@ -279,10 +280,6 @@ impl From<&Event> for Fact {
         fact.of("book")
             .visible_to([event.consumer_id].into_iter().chain(bidder))
     }
-}
-
-fn fact<P: prost::Message + prost::Name>(kind: &str, event: &Event, payload: &P) -> Fact {
-    Fact::new(kind, event.work_id, event.version, event.time, payload)
 }
 
 /// An event of bid-gateway, as the ledger kept it.
@@ -302,47 +299,17 @@ pub(crate) fn replayed(stored: &Stored) -> Result<Event, Failure> {
             consumer_id,
             bidder,
             version: stored.aggregate_version,
-            time: wire::read_time(stored.occur_time.as_ref()?)?,
+            time: stored::occurred(stored)?,
             change,
         })
     };
-    read().ok_or_else(|| unreadable(stored))
-}
-
-fn unreadable(stored: &Stored) -> Failure {
-    Failure::corrupt(format!(
-        "event {} of type {} cannot be read",
-        stored.event_id, stored.r#type
-    ))
-}
-
-fn payload<P: prost::Message + Default>(stored: &Stored) -> Option<P> {
-    P::decode(stored.payload.clone()).ok()
-}
-
-/// Empty means absent; the outer `None` says that it cannot be read.
-#[expect(clippy::option_option, reason = "absent and unreadable are two things")]
-fn maybe<T: std::str::FromStr>(text: &str) -> Option<Option<T>> {
-    if text.is_empty() {
-        Some(None)
-    } else {
-        text.parse().ok().map(Some)
-    }
-}
-
-/// Absent means absent; the outer `None` says that it cannot be read.
-#[expect(clippy::option_option, reason = "absent and unreadable are two things")]
-fn maybe_span(span: Option<&prost_types::Duration>) -> Option<Option<Duration>> {
-    match span {
-        None => Some(None),
-        Some(span) => wire::read_span(span).map(Some),
-    }
+    read().ok_or_else(|| stored::unreadable(stored))
 }
 
 fn change(stored: &Stored, work_id: WorkId) -> Option<Change> {
     Some(match stored.r#type.as_str() {
         "book.opened" => {
-            let read: pb::BookOpened = payload(stored)?;
+            let read: pb::BookOpened = stored::payload(stored)?;
             Change::Opened {
                 terms: Terms {
                     work_id,
@@ -353,40 +320,40 @@ fn change(stored: &Stored, work_id: WorkId) -> Option<Change> {
                 },
             }
         }
-        "bid.submitted" => submitted(payload(stored)?)?,
+        "bid.submitted" => submitted(stored::payload(stored)?)?,
         "bid.withdrawn" => {
-            let read: pb::BidWithdrawn = payload(stored)?;
+            let read: pb::BidWithdrawn = stored::payload(stored)?;
             Change::Withdrawn {
                 bid_id: read.bid_id.parse().ok()?,
                 provider_id: read.provider_id.parse().ok()?,
             }
         }
         "book.sealed" => {
-            let read: pb::BookSealed = payload(stored)?;
+            let read: pb::BookSealed = stored::payload(stored)?;
             Change::Sealed {
                 live_bids: read.live_bids,
                 total_bids: read.total_bids,
             }
         }
         "bid.ranked" => Change::Ranked {
-            bid_id: payload::<pb::BidRanked>(stored)?.bid_id.parse().ok()?,
+            bid_id: stored::payload::<pb::BidRanked>(stored)?.bid_id.parse().ok()?,
         },
         "bid.disqualified" => {
-            let read: pb::BidDisqualified = payload(stored)?;
+            let read: pb::BidDisqualified = stored::payload(stored)?;
             Change::Disqualified {
                 bid_id: read.bid_id.parse().ok()?,
                 reason: read.reason,
             }
         }
         "bid.awarded" => {
-            let read: pb::BidAwarded = payload(stored)?;
+            let read: pb::BidAwarded = stored::payload(stored)?;
             Change::Awarded {
                 bid_id: read.bid_id.parse().ok()?,
                 contract_id: read.contract_id.parse().ok()?,
             }
         }
         "bid.lost" => {
-            let read: pb::BidLost = payload(stored)?;
+            let read: pb::BidLost = stored::payload(stored)?;
             Change::Lost {
                 bid_id: read.bid_id.parse().ok()?,
                 reason: read.reason,
@@ -397,22 +364,17 @@ fn change(stored: &Stored, work_id: WorkId) -> Option<Change> {
 }
 
 fn submitted(read: pb::BidSubmitted) -> Option<Change> {
-    let sla = match &read.sla {
-        None => None,
-        Some(given) => Some(sla_in(given, maybe_span(given.max_latency.as_ref())?)),
-    };
-    let sample = match &read.sample {
-        None => None,
-        Some(given) => Some(sample_in(given, maybe_span(given.latency.as_ref())?)),
-    };
+    let span = |span: &Option<prost_types::Duration>| wire::maybe_of(span.as_ref(), wire::read_span);
+    let sla = |given: &pb::Sla| Some(sla_in(given, span(&given.max_latency)?));
+    let sample = |given: &pb::Sample| Some(sample_in(given, span(&given.latency)?));
     let offer = Offer {
-        agent_id: maybe(&read.agent_id)?,
+        agent_id: wire::maybe(&read.agent_id)?,
         price: wire::read_money(read.price.as_ref()?)?,
         confidence: read.confidence,
         approach: read.approach,
-        estimated_latency: maybe_span(read.estimated_latency.as_ref())?,
-        sla,
-        sample,
+        estimated_latency: span(&read.estimated_latency)?,
+        sla: wire::maybe_of(read.sla.as_ref(), sla)?,
+        sample: wire::maybe_of(read.sample.as_ref(), sample)?,
         endpoint: read.endpoint,
         regions: read.regions,
         expire_time: wire::read_time(read.expire_time.as_ref()?)?,
@@ -422,7 +384,7 @@ fn submitted(read: pb::BidSubmitted) -> Option<Change> {
         provider_id: read.provider_id.parse().ok()?,
         offer: Box::new(offer),
         revision: read.revision,
-        superseded: maybe(&read.superseded_bid_id)?,
+        superseded: wire::maybe(&read.superseded_bid_id)?,
     })
 }
 
@@ -442,7 +404,7 @@ pub(crate) fn heard(stored: &Stored) -> Result<Option<(WorkId, News)>, Failure> 
     let read = || {
         Some(match stored.r#type.as_str() {
             "work.cancelled" => {
-                let read: WorkCancelled = payload(stored)?;
+                let read: WorkCancelled = stored::payload(stored)?;
                 let work_id = read.work_id.parse().ok()?;
                 let terms = Terms {
                     work_id,
@@ -454,11 +416,11 @@ pub(crate) fn heard(stored: &Stored) -> Result<Option<(WorkId, News)>, Failure> 
                 (work_id, News::Cancelled(terms))
             }
             "work.failed" => {
-                let read: WorkFailed = payload(stored)?;
+                let read: WorkFailed = stored::payload(stored)?;
                 (read.work_id.parse().ok()?, News::Failed)
             }
             "bids.evaluated" => {
-                let read: BidsEvaluated = payload(stored)?;
+                let read: BidsEvaluated = stored::payload(stored)?;
                 let ranked = read.ranked_bids.iter().map(|bid| (bid, None));
                 let disqualified = read.disqualified_bids.iter();
                 let disqualified = disqualified.map(|bid| (bid, Some(bid.disqualified_reason.clone())));
@@ -468,11 +430,11 @@ pub(crate) fn heard(stored: &Stored) -> Result<Option<(WorkId, News)>, Failure> 
                 (read.work_id.parse().ok()?, News::Evaluated(verdicts))
             }
             _ => {
-                let read: ContractAwarded = payload(stored)?;
+                let read: ContractAwarded = stored::payload(stored)?;
                 let news = News::Awarded(read.bid_id.parse().ok()?, read.contract_id.parse().ok()?);
                 (read.work_id.parse().ok()?, news)
             }
         })
     };
-    read().map(Some).ok_or_else(|| unreadable(stored))
+    read().map(Some).ok_or_else(|| stored::unreadable(stored))
 }

@@ -1,7 +1,7 @@
 //! Everything that bid-gateway says no with.
 
-use aex_error::{Code, Denied, Explain, Fault, Invalid, fault};
-use aex_proto::aex::{bid_gateway::v1::ErrorReason as R, common::v1::ErrorReason as Common};
+use aex_error::{Code, Denied, Explain, Fault, Invalid, Unanswered, fault};
+use aex_proto::aex::bid_gateway::v1::ErrorReason as R;
 use aex_store::Failure;
 use aex_types::{BidId, ProviderId, WorkId};
 
@@ -21,12 +21,8 @@ pub enum Error {
     ProviderNotActive(ProviderId),
     #[error(transparent)]
     Book(#[from] Refusal),
-    #[error("{service} did not answer as it should")]
-    Peer {
-        service: &'static str,
-        #[source]
-        status: Box<tonic::Status>,
-    },
+    #[error(transparent)]
+    Peer(#[from] Unanswered),
     #[error(transparent)]
     Invalid(#[from] Invalid),
     #[error(transparent)]
@@ -45,13 +41,7 @@ impl Explain for Error {
                 fault(Code::FailedPrecondition, R::ProviderNotActive).with("provider_id", id)
             }
             Self::Book(refusal) => explain_book(refusal),
-            Self::Peer { service, status } => match status.code() {
-                Code::Unavailable => {
-                    fault(Code::Unavailable, Common::DependencyUnavailable).with("dependency", service)
-                }
-                Code::DeadlineExceeded => fault(Code::DeadlineExceeded, Common::DeadlineExceeded),
-                _ => fault(Code::Internal, Common::Internal),
-            },
+            Self::Peer(unanswered) => unanswered.explain(),
             Self::Invalid(invalid) => invalid.explain(),
             Self::Denied(denied) => denied.explain(),
             Self::Store(failure) => failure.explain(),

@@ -1,6 +1,6 @@
 //! What bid-gateway asks other services: one function per question.
 
-use aex_error::{Code, wire};
+use aex_error::{Code, Unanswered, wire};
 use aex_kit::Call;
 use aex_proto::aex::{
     provider_registry::v1::{
@@ -10,11 +10,12 @@ use aex_proto::aex::{
         GetWorkRequest, WorkStatus, work_publisher_service_client::WorkPublisherServiceClient,
     },
 };
-use aex_store::Failure;
 use aex_types::{ProviderId, TenantId, WorkId};
-use tonic::Status;
 
 use crate::{App, Error, domain::book::Terms};
+
+const PUBLISHER: &str = "work-publisher";
+const REGISTRY: &str = "provider-registry";
 
 /// A work as its publisher has it.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,7 @@ impl App {
             .await
             .map_err(|status| match status.code() {
                 Code::NotFound => Error::WorkNotFound(id),
-                _ => away("work-publisher", status),
+                _ => Unanswered::by(PUBLISHER, status).into(),
             })?;
         let read = || {
             let work = answer.into_inner().work?;
@@ -55,7 +56,7 @@ impl App {
             let is_open = work.status() == WorkStatus::Open;
             Some(Work { terms, is_open })
         };
-        read().ok_or_else(|| unreadable("a work"))
+        read().ok_or_else(|| Unanswered::unreadable(PUBLISHER).into())
     }
 
     /// Whose is a provider, and may it bid?
@@ -68,7 +69,7 @@ impl App {
             .await
             .map_err(|status| match status.code() {
                 Code::NotFound => Error::ProviderNotFound(id),
-                _ => away("provider-registry", status),
+                _ => Unanswered::by(REGISTRY, status).into(),
             })?;
         let read = || {
             let provider = answer.into_inner().provider?;
@@ -77,17 +78,6 @@ impl App {
                 is_active: provider.status() == ProviderStatus::Active,
             })
         };
-        read().ok_or_else(|| unreadable("a provider"))
+        read().ok_or_else(|| Unanswered::unreadable(REGISTRY).into())
     }
-}
-
-fn away(service: &'static str, status: Status) -> Error {
-    Error::Peer {
-        service,
-        status: Box::new(status),
-    }
-}
-
-fn unreadable(what: &str) -> Error {
-    Failure::corrupt(format!("{what} of another service cannot be read")).into()
 }

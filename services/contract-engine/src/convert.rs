@@ -1,18 +1,21 @@
-//! The wall between the wire and the domain: requests in, all faults at once; resources and events out, and events in
-//! again for replay.
+//! The wall between the wire and the domain: requests in, all faults at once, and resources out. Events have their own
+//! file.
+
+mod event;
 
 use aex_error::{Check, Invalid, wire};
 use aex_proto::aex::{
     bid_evaluator::v1::{BidsEvaluated, EvaluationStatus},
-    common::v1::{Event as Stored, Tier as WireTier},
+    common::v1::Event as Stored,
     contract_engine::v1 as pb,
 };
-use aex_store::{Fact, Failure};
-use aex_types::{BidId, ContractId, Tier, Timestamp, WorkId};
+use aex_store::{Failure, stored};
+use aex_types::{BidId, ContractId, WorkId};
 use prost::Message as _;
 
+pub(crate) use self::event::fact;
 use crate::domain::{
-    contract::{Change, Content, Contract, Delivery, Event, FailReason, Party, Status, Terms, VoidReason},
+    contract::{Content, Contract, Delivery, Status, Terms},
     result::Offer,
 };
 
@@ -169,7 +172,7 @@ impl From<&Contract> for pb::Contract {
             consumer_id: terms.consumer_id.to_string(),
             provider_id: terms.provider_id.to_string(),
             provider_tenant_id: terms.provider_tenant_id.to_string(),
-            agent_id: text(terms.agent_id),
+            agent_id: wire::text(terms.agent_id),
             category: terms.category.clone(),
             price: Some(wire::money(&terms.price)),
             endpoint: terms.endpoint.clone(),
@@ -208,32 +211,6 @@ pub(crate) fn told_of_all(contract: &Contract) -> pb::WatchContractsResponse {
     }
 }
 
-fn text<T: std::fmt::Display>(id: Option<T>) -> String {
-    id.map(|id| id.to_string()).unwrap_or_default()
-}
-
-const TIERS: [(Tier, WireTier); 5] = [
-    (Tier::Unverified, WireTier::Unverified),
-    (Tier::Verified, WireTier::Verified),
-    (Tier::Trusted, WireTier::Trusted),
-    (Tier::Preferred, WireTier::Preferred),
-    (Tier::Internal, WireTier::Internal),
-];
-
-/// A tier, for the wire.
-pub(crate) fn tier_out(tier: Tier) -> WireTier {
-    let known = TIERS.into_iter().find(|(one, _)| *one == tier);
-    known.map_or(WireTier::Unspecified, |(_, wire)| wire)
-}
-
-/// A tier from the wire.
-pub(crate) fn tier(wire: WireTier) -> Option<Tier> {
-    TIERS
-        .into_iter()
-        .find(|(_, one)| *one == wire)
-        .map(|(tier, _)| tier)
-}
-
 fn proposed(id: &str, terms: &Terms) -> pb::ContractProposed {
     pb::ContractProposed {
         contract_id: id.to_owned(),
@@ -243,7 +220,7 @@ fn proposed(id: &str, terms: &Terms) -> pb::ContractProposed {
         consumer_id: terms.consumer_id.to_string(),
         provider_id: terms.provider_id.to_string(),
         provider_tenant_id: terms.provider_tenant_id.to_string(),
-        agent_id: text(terms.agent_id),
+        agent_id: wire::text(terms.agent_id),
         category: terms.category.clone(),
         price: Some(wire::money(&terms.price)),
         endpoint: terms.endpoint.clone(),
@@ -268,19 +245,13 @@ fn terms(payload: &pb::ContractProposed) -> Option<Terms> {
         consumer_id: payload.consumer_id.parse().ok()?,
         provider_id: payload.provider_id.parse().ok()?,
         provider_tenant_id: payload.provider_tenant_id.parse().ok()?,
-        agent_id: match payload.agent_id.as_str() {
-            "" => None,
-            agent => Some(agent.parse().ok()?),
-        },
+        agent_id: wire::maybe(&payload.agent_id)?,
         category: payload.category.clone(),
         price: wire::read_money(payload.price.as_ref()?)?,
         endpoint: payload.endpoint.clone(),
         confirm_outcome: payload.confirm_outcome,
         review_time: wire::read_span(payload.review_time.as_ref()?)?,
-        dispute_window: match &payload.dispute_window {
-            None => None,
-            Some(window) => Some(wire::read_span(window)?),
-        },
+        dispute_window: wire::maybe_of(payload.dispute_window.as_ref(), wire::read_span)?,
         required_fields: payload.required_fields.clone(),
         expire_time: wire::read_time(payload.expire_time.as_ref()?)?,
         attempt: payload.auto_award.then_some(payload.attempt),
@@ -298,299 +269,12 @@ pub(crate) fn terms_from(bytes: &[u8]) -> Option<Terms> {
     terms(&pb::ContractProposed::decode(bytes).ok()?)
 }
 
-const fn party_out(party: Option<Party>) -> pb::Party {
-    match party {
-        None => pb::Party::Unspecified,
-        Some(Party::Consumer) => pb::Party::Consumer,
-        Some(Party::Provider) => pb::Party::Provider,
-    }
-}
-
-const fn party(wire: pb::Party) -> Option<Party> {
-    match wire {
-        pb::Party::Unspecified => None,
-        pb::Party::Consumer => Some(Party::Consumer),
-        pb::Party::Provider => Some(Party::Provider),
-    }
-}
-
-/// An event of a contract, for the ledger. The terms stand in the state, which the event has been folded into.
-#[expect(clippy::too_many_lines, reason = "one arm for each event")]
-pub(crate) fn fact(event: &Event, after: &Contract) -> Fact {
-    let terms = &after.terms;
-    let known = Known::of(after);
-    let fact = match &event.change {
-        Change::Proposed(terms) => made(event, "contract.proposed", &proposed(&known.contract_id, terms)),
-        Change::Awarded { tier } => made(event, "contract.awarded", &known.awarded(terms, *tier)),
-        Change::Void {
-            reason,
-            sealed,
-            is_final,
-        } => made(
-            event,
-            "contract.void",
-            &pb::ContractVoid {
-                contract_id: known.contract_id,
-                work_id: known.work_id,
-                bid_id: terms.bid_id.to_string(),
-                consumer_id: known.consumer_id,
-                provider_id: known.provider_id,
-                reason: reason.as_str().to_owned(),
-                sealed: *sealed,
-                r#final: *is_final,
-            },
-        ),
-        Change::Executing => made(
-            event,
-            "contract.executing",
-            &pb::ContractExecuting {
-                contract_id: known.contract_id,
-                work_id: known.work_id,
-                consumer_id: known.consumer_id,
-                provider_id: known.provider_id,
-                agent_id: known.agent_id,
-            },
-        ),
-        Change::Progress { percent, message } => made(
-            event,
-            "contract.progress",
-            &pb::ContractProgress {
-                contract_id: known.contract_id,
-                work_id: known.work_id,
-                provider_id: known.provider_id,
-                percent: *percent,
-                message: message.clone(),
-            },
-        ),
-        Change::Delivered {
-            result,
-            review_deadline,
-        } => made(
-            event,
-            "contract.delivered",
-            &pb::ContractDelivered {
-                contract_id: known.contract_id,
-                work_id: known.work_id,
-                consumer_id: known.consumer_id,
-                provider_id: known.provider_id,
-                agent_id: known.agent_id,
-                result: Some(result.into()),
-                review_deadline: Some(wire::time(*review_deadline)),
-            },
-        ),
-        Change::Completed { by, .. } => made(event, "contract.completed", &known.completed(after, *by)),
-        Change::Paid => made(
-            event,
-            "contract.paid",
-            &pb::ContractPaid {
-                contract_id: known.contract_id,
-                work_id: known.work_id,
-                consumer_id: known.consumer_id,
-                provider_id: known.provider_id,
-                price: Some(wire::money(&terms.price)),
-            },
-        ),
-        Change::Failed {
-            reason,
-            message,
-            release_not_before,
-        } => made(
-            event,
-            "contract.failed",
-            &pb::ContractFailed {
-                contract_id: known.contract_id,
-                work_id: known.work_id,
-                consumer_id: known.consumer_id,
-                provider_id: known.provider_id,
-                provider_tenant_id: known.provider_tenant_id,
-                agent_id: known.agent_id,
-                category: terms.category.clone(),
-                price: Some(wire::money(&terms.price)),
-                reason: reason.as_str().to_owned(),
-                message: message.clone(),
-                failed_by: party_out(Some(reason.said_by())).into(),
-                fault: party_out(Some(reason.fault())).into(),
-                release_not_before: release_not_before.map(wire::time),
-            },
-        ),
-        Change::Expired => made(
-            event,
-            "contract.expired",
-            &pb::ContractExpired {
-                contract_id: known.contract_id,
-                work_id: known.work_id,
-                consumer_id: known.consumer_id,
-                provider_id: known.provider_id,
-                provider_tenant_id: known.provider_tenant_id,
-                agent_id: known.agent_id,
-                category: terms.category.clone(),
-                price: Some(wire::money(&terms.price)),
-            },
-        ),
-    };
-    match &event.change {
-        // Of an award that is not decided, or came to nothing, the provider does not learn.
-        Change::Proposed(_) | Change::Void { .. } => fact.visible_to([terms.consumer_id]),
-        _ if terms.consumer_id == terms.provider_tenant_id => fact.visible_to([terms.consumer_id]),
-        _ => fact.visible_to([terms.consumer_id, terms.provider_tenant_id]),
-    }
-}
-
-fn made<P: prost::Message + prost::Name>(event: &Event, kind: &str, payload: &P) -> Fact {
-    Fact::new(kind, event.contract_id, event.version, event.time, payload)
-}
-
-/// What nearly every event of a contract says.
-#[expect(clippy::struct_field_names, reason = "as the fields of the events")]
-struct Known {
-    contract_id: String,
-    work_id: String,
-    consumer_id: String,
-    provider_id: String,
-    provider_tenant_id: String,
-    agent_id: String,
-}
-
-impl Known {
-    fn of(contract: &Contract) -> Self {
-        let terms = &contract.terms;
-        Self {
-            contract_id: contract.id.to_string(),
-            work_id: terms.work_id.to_string(),
-            consumer_id: terms.consumer_id.to_string(),
-            provider_id: terms.provider_id.to_string(),
-            provider_tenant_id: terms.provider_tenant_id.to_string(),
-            agent_id: text(terms.agent_id),
-        }
-    }
-
-    fn awarded(self, terms: &Terms, tier: Tier) -> pb::ContractAwarded {
-        pb::ContractAwarded {
-            contract_id: self.contract_id,
-            work_id: self.work_id,
-            bid_id: terms.bid_id.to_string(),
-            consumer_id: self.consumer_id,
-            provider_id: self.provider_id,
-            provider_tenant_id: self.provider_tenant_id,
-            agent_id: self.agent_id,
-            category: terms.category.clone(),
-            price: Some(wire::money(&terms.price)),
-            endpoint: terms.endpoint.clone(),
-            tier: tier_out(tier).into(),
-            expire_time: Some(wire::time(terms.expire_time)),
-        }
-    }
-
-    fn completed(self, contract: &Contract, by: Option<Party>) -> pb::ContractCompleted {
-        let terms = &contract.terms;
-        pb::ContractCompleted {
-            contract_id: self.contract_id,
-            work_id: self.work_id,
-            consumer_id: self.consumer_id,
-            provider_id: self.provider_id,
-            provider_tenant_id: self.provider_tenant_id,
-            agent_id: self.agent_id,
-            category: terms.category.clone(),
-            price: Some(wire::money(&terms.price)),
-            result: contract.result.as_ref().map(Into::into),
-            accepted_by: party_out(by).into(),
-            start_time: contract.start_time.or(contract.award_time).map(wire::time),
-            deliver_time: contract.deliver_time.map(wire::time),
-        }
-    }
-}
-
 /// The work that an event of the evaluator wants awarded; `None` when it wants none.
 pub(crate) fn to_be_awarded(stored: &Stored) -> Result<Option<WorkId>, Failure> {
-    let broken = || Failure::corrupt(format!("event {} cannot be read", stored.event_id));
-    let payload = BidsEvaluated::decode(stored.payload.clone()).map_err(|_| broken())?;
-    let is_wanted = payload.auto_award && payload.status() == EvaluationStatus::Evaluated;
-    let work_id = payload.work_id.parse().map_err(|_| broken())?;
-    Ok(is_wanted.then_some(work_id))
-}
-
-impl TryFrom<&Stored> for Event {
-    type Error = Failure;
-
-    fn try_from(stored: &Stored) -> Result<Self, Failure> {
-        let read = || {
-            Some(Self {
-                contract_id: stored.aggregate_id.parse().ok()?,
-                version: stored.aggregate_version,
-                time: wire::read_time(stored.occur_time.as_ref()?)?,
-                change: change(stored)?,
-            })
-        };
-        read().ok_or_else(|| {
-            Failure::corrupt(format!(
-                "event {} of type {} cannot be read",
-                stored.event_id, stored.r#type
-            ))
-        })
-    }
-}
-
-fn change(stored: &Stored) -> Option<Change> {
-    Some(match stored.r#type.as_str() {
-        "contract.proposed" => Change::Proposed(Box::new(terms(&payload(stored)?)?)),
-        "contract.awarded" => Change::Awarded {
-            tier: tier(payload::<pb::ContractAwarded>(stored)?.tier())?,
-        },
-        "contract.void" => {
-            let payload: pb::ContractVoid = payload(stored)?;
-            Change::Void {
-                reason: payload.reason.parse::<VoidReason>().ok()?,
-                sealed: payload.sealed,
-                is_final: payload.r#final,
-            }
-        }
-        "contract.executing" => Change::Executing,
-        "contract.progress" => {
-            let payload: pb::ContractProgress = payload(stored)?;
-            Change::Progress {
-                percent: payload.percent,
-                message: payload.message,
-            }
-        }
-        "contract.delivered" => {
-            let payload: pb::ContractDelivered = payload(stored)?;
-            Change::Delivered {
-                result: delivery(payload.result.as_ref()?)?,
-                review_deadline: wire::read_time(payload.review_deadline.as_ref()?)?,
-            }
-        }
-        "contract.completed" => {
-            let payload: pb::ContractCompleted = payload(stored)?;
-            let by = party(payload.accepted_by());
-            // Only the provider's own word completes what was not delivered before.
-            let result = match by {
-                Some(Party::Provider) => Some(delivery(payload.result.as_ref()?)?),
-                _ => None,
-            };
-            Change::Completed { by, result }
-        }
-        "contract.paid" => Change::Paid,
-        "contract.failed" => {
-            let payload: pb::ContractFailed = payload(stored)?;
-            Change::Failed {
-                reason: payload.reason.parse::<FailReason>().ok()?,
-                release_not_before: match &payload.release_not_before {
-                    None => None,
-                    Some(time) => Some(wire::read_time(time)?),
-                },
-                message: payload.message,
-            }
-        }
-        "contract.expired" => Change::Expired,
-        _ => return None,
-    })
-}
-
-fn payload<P: prost::Message + Default>(stored: &Stored) -> Option<P> {
-    P::decode(stored.payload.clone()).ok()
-}
-
-/// When a token or a hold ends, for the wire.
-pub(crate) fn time(time: Timestamp) -> prost_types::Timestamp {
-    wire::time(time)
+    let read = || {
+        let payload: BidsEvaluated = stored::payload(stored)?;
+        let is_wanted = payload.auto_award && payload.status() == EvaluationStatus::Evaluated;
+        Some(is_wanted.then_some(payload.work_id.parse().ok()?))
+    };
+    read().ok_or_else(|| stored::unreadable(stored))
 }

@@ -1,6 +1,6 @@
 //! Everything that contract-engine says no with.
 
-use aex_error::{Code, Denied, Explain, Fault, Invalid, fault};
+use aex_error::{Code, Denied, Explain, Fault, Invalid, Unanswered, fault};
 use aex_proto::aex::{common::v1::ErrorReason as Common, contract_engine::v1::ErrorReason as R};
 use aex_store::Failure;
 use aex_types::{BidId, ContractId, ProviderId, WorkId};
@@ -50,12 +50,8 @@ pub enum Error {
     Incomplete(#[from] Incomplete),
     #[error(transparent)]
     Contract(#[from] Refusal),
-    #[error("{service} does not answer as it should")]
-    Peer {
-        service: &'static str,
-        #[source]
-        status: Box<tonic::Status>,
-    },
+    #[error(transparent)]
+    Peer(#[from] Unanswered),
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
@@ -125,7 +121,7 @@ impl Explain for Error {
                 fault(InvalidArgument, R::ResultIncomplete).with("missing", what.missing())
             }
             Self::Contract(refusal) => explain_contract(refusal),
-            Self::Peer { service, status } => explain_peer(service, status),
+            Self::Peer(unanswered) => unanswered.explain(),
             Self::Key(_) => fault(Code::Internal, Common::Internal),
             Self::Invalid(invalid) => invalid.explain(),
             Self::Denied(denied) => denied.explain(),
@@ -145,16 +141,5 @@ fn explain_contract(refusal: &Refusal) -> Fault {
     match refusal {
         Refusal::StatusInvalid { .. } => known,
         Refusal::Late { time, .. } => known.with("time", time),
-    }
-}
-
-/// A service that is away or slow is told to the caller as such; any other answer of it is ours to repair.
-fn explain_peer(service: &str, status: &tonic::Status) -> Fault {
-    match status.code() {
-        Code::DeadlineExceeded => fault(Code::DeadlineExceeded, Common::DeadlineExceeded),
-        Code::Unavailable | Code::ResourceExhausted | Code::Cancelled => {
-            fault(Code::Unavailable, Common::DependencyUnavailable).with("dependency", service)
-        }
-        _ => fault(Code::Internal, Common::Internal),
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use aex_error::wire;
+use aex_error::{Unanswered, wire};
 use aex_kit::{Call, Link, Mesh};
 use aex_proto::aex::{
     bid_evaluator::v1::{self as evaluator, bid_evaluator_service_client::BidEvaluatorServiceClient},
@@ -22,7 +22,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::{
-    Error, convert,
+    Error,
     domain::{
         contract::{Contract, VoidReason},
         saga::{RankedBid, Ranking},
@@ -108,7 +108,7 @@ impl Peers {
     /// What is the work?
     pub(crate) async fn work(&self, call: &Call, id: WorkId) -> Result<Work, Error> {
         let work = self.get_work(call, id).await?;
-        read_work(&work).ok_or_else(|| unreadable(PUBLISHER))
+        read_work(&work).ok_or_else(|| Unanswered::unreadable(PUBLISHER).into())
     }
 
     async fn get_work(&self, call: &Call, id: WorkId) -> Result<publisher::Work, Error> {
@@ -118,7 +118,9 @@ impl Peers {
         };
         let answer = asked(call, PUBLISHER, client.get_work(request)).await;
         match refined(answer, &["WORK_NOT_FOUND"])? {
-            Ok(answer) => answer.work.ok_or_else(|| unreadable(PUBLISHER)),
+            Ok(answer) => answer
+                .work
+                .ok_or_else(|| Unanswered::unreadable(PUBLISHER).into()),
             Err(_) => Err(Error::WorkNotFound(id)),
         }
     }
@@ -169,7 +171,7 @@ impl Peers {
         let Ok(answer) = refined(answer, &["BID_NOT_FOUND"])? else {
             return Err(Error::BidNotFound(id));
         };
-        let bid = answer.bid.ok_or_else(|| unreadable(GATEWAY))?;
+        let bid = answer.bid.ok_or_else(|| Unanswered::unreadable(GATEWAY))?;
         if bid.work_id != work.to_string() {
             return Err(Error::BidNotFound(id));
         }
@@ -178,7 +180,7 @@ impl Peers {
             gateway::BidStatus::Superseded => return Err(Error::BidChanged(id)),
             _ => return Err(Error::BidNotRanked(id)),
         }
-        let bid = read_bid(&bid).ok_or_else(|| unreadable(GATEWAY))?;
+        let bid = read_bid(&bid).ok_or_else(|| Unanswered::unreadable(GATEWAY))?;
         if bid.expire_time <= call.now() {
             return Err(Error::BidExpired(id));
         }
@@ -227,8 +229,11 @@ impl Peers {
         let Ok(answer) = refined(answer, &["PROVIDER_NOT_FOUND"])? else {
             return Err(Error::ProviderNotFound(id));
         };
-        let provider = answer.provider.ok_or_else(|| unreadable(REGISTRY))?;
-        let tenant = provider.tenant_id.parse().map_err(|_| unreadable(REGISTRY))?;
+        let provider = answer.provider.ok_or_else(|| Unanswered::unreadable(REGISTRY))?;
+        let tenant = provider
+            .tenant_id
+            .parse()
+            .map_err(|_| Unanswered::unreadable(REGISTRY))?;
         Ok((tenant, provider.status() == registry::ProviderStatus::Active))
     }
 
@@ -301,7 +306,7 @@ impl Peers {
             provider_id: terms.provider_id.to_string(),
             provider_tenant_id: terms.provider_tenant_id.to_string(),
             amount: Some(wire::money(&terms.price)),
-            tier: convert::tier_out(tier).into(),
+            tier: wire::tier(tier).into(),
             dispute_window: terms.dispute_window.map(wire::span),
             deadline: Some(wire::time(deadline)),
         };
@@ -331,7 +336,7 @@ impl Peers {
         asked(call, SETTLEMENT, client.release_hold(request))
             .await
             .map(drop)
-            .map_err(|status| away(SETTLEMENT, status))
+            .map_err(|status| Unanswered::by(SETTLEMENT, status).into())
     }
 
     /// Pays the provider.
@@ -344,7 +349,7 @@ impl Peers {
         asked(call, SETTLEMENT, client.settle_contract(request))
             .await
             .map(drop)
-            .map_err(|status| away(SETTLEMENT, status))
+            .map_err(|status| Unanswered::by(SETTLEMENT, status).into())
     }
 }
 
@@ -378,7 +383,7 @@ fn refined<A>(answer: Result<A, Status>, expected: &[&str]) -> Result<Result<A, 
                 }
                 other => {
                     let service = other.map_or("a peer", |info| named(&info.domain));
-                    Err(away(service, status))
+                    Err(Unanswered::by(service, status).into())
                 }
             }
         }
@@ -390,17 +395,6 @@ fn named(domain: &str) -> &'static str {
         .into_iter()
         .find(|name| domain.strip_suffix(".aex") == Some(name))
         .unwrap_or("a peer")
-}
-
-fn away(service: &'static str, status: Status) -> Error {
-    Error::Peer {
-        service,
-        status: Box::new(status),
-    }
-}
-
-fn unreadable(service: &'static str) -> Error {
-    away(service, Status::internal("the answer cannot be read"))
 }
 
 fn read_work(work: &publisher::Work) -> Option<Work> {
@@ -427,10 +421,7 @@ fn read_bid(bid: &gateway::Bid) -> Option<Bid> {
     Some(Bid {
         provider_id: bid.provider_id.parse().ok()?,
         provider_tenant_id: bid.provider_tenant_id.parse().ok()?,
-        agent_id: match bid.agent_id.as_str() {
-            "" => None,
-            agent => Some(agent.parse().ok()?),
-        },
+        agent_id: wire::maybe(&bid.agent_id)?,
         price: wire::read_money(bid.price.as_ref()?)?,
         revision: bid.revision,
         endpoint: bid.endpoint.clone(),
@@ -446,7 +437,7 @@ fn read_ranking(evaluation: Option<evaluator::Evaluation>) -> Result<Ranking, Er
                 provider_id: bid.provider_id.parse().ok()?,
                 revision: bid.revision,
                 price: wire::read_money(bid.price.as_ref()?)?,
-                tier: convert::tier(bid.tier())?,
+                tier: wire::read_tier(bid.tier())?,
             })
         });
         let disqualified = evaluation
@@ -458,5 +449,7 @@ fn read_ranking(evaluation: Option<evaluator::Evaluation>) -> Result<Ranking, Er
             disqualified: disqualified.collect::<Option<_>>()?,
         })
     };
-    evaluation.and_then(read).ok_or_else(|| unreadable(EVALUATOR))
+    evaluation
+        .and_then(read)
+        .ok_or_else(|| Unanswered::unreadable(EVALUATOR).into())
 }

@@ -3,7 +3,7 @@
 
 use aex_error::{Check, Invalid, wire};
 use aex_proto::aex::{common::v1::Event as Stored, identity::v1 as pb};
-use aex_store::{Fact, Failure};
+use aex_store::{Fact, Failure, stored};
 use aex_types::Timestamp;
 
 use crate::domain::{
@@ -179,11 +179,8 @@ pub(crate) fn api_key(key: ApiKey, now: Timestamp) -> pb::ApiKey {
         tenant_id: key.tenant_id.to_string(),
         display_name: key.display_name.into(),
         prefix: key.prefix,
-        scopes: key.scopes.iter().map(ToString::to_string).collect(),
-        provider_id: key
-            .provider_id
-            .map(|provider| provider.to_string())
-            .unwrap_or_default(),
+        scopes: wire::texts(&key.scopes),
+        provider_id: wire::text(key.provider_id),
         create_time: Some(wire::time(key.create_time)),
         expire_time: key.expire_time.map(wire::time),
         revoke_time: key.revoke_time.map(wire::time),
@@ -201,7 +198,7 @@ impl From<&tenant::Event> for Fact {
                 tenant_type,
                 contact_email,
                 internal,
-            } => fact(
+            } => Fact::new(
                 "tenant.created",
                 at,
                 &pb::TenantCreated {
@@ -215,7 +212,7 @@ impl From<&tenant::Event> for Fact {
             Change::Updated {
                 display_name,
                 contact_email,
-            } => fact(
+            } => Fact::new(
                 "tenant.updated",
                 at,
                 &pb::TenantUpdated {
@@ -224,7 +221,7 @@ impl From<&tenant::Event> for Fact {
                     contact_email: contact_email.map(String::from).unwrap_or_default(),
                 },
             ),
-            Change::Suspended { reason } => fact(
+            Change::Suspended { reason } => Fact::new(
                 "tenant.suspended",
                 at,
                 &pb::TenantSuspended {
@@ -232,8 +229,8 @@ impl From<&tenant::Event> for Fact {
                     reason: reason.into(),
                 },
             ),
-            Change::Activated => fact("tenant.activated", at, &pb::TenantActivated { tenant_id }),
-            Change::Terminated { reason } => fact(
+            Change::Activated => Fact::new("tenant.activated", at, &pb::TenantActivated { tenant_id }),
+            Change::Terminated { reason } => Fact::new(
                 "tenant.terminated",
                 at,
                 &pb::TenantTerminated {
@@ -258,7 +255,7 @@ impl From<&api_key::Event> for Fact {
                 scopes,
                 provider_id,
                 expire_time,
-            } => fact(
+            } => Fact::new(
                 "apikey.created",
                 at,
                 &pb::ApiKeyCreated {
@@ -266,14 +263,12 @@ impl From<&api_key::Event> for Fact {
                     tenant_id,
                     display_name: display_name.into(),
                     prefix,
-                    scopes: scopes.iter().map(ToString::to_string).collect(),
-                    provider_id: provider_id
-                        .map(|provider| provider.to_string())
-                        .unwrap_or_default(),
+                    scopes: wire::texts(&scopes),
+                    provider_id: wire::text(provider_id),
                     expire_time: expire_time.map(wire::time),
                 },
             ),
-            Change::Revoked { prefix } => fact(
+            Change::Revoked { prefix } => Fact::new(
                 "apikey.revoked",
                 at,
                 &pb::ApiKeyRevoked {
@@ -287,14 +282,6 @@ impl From<&api_key::Event> for Fact {
     }
 }
 
-fn fact<I: std::fmt::Display, P: prost::Message + prost::Name>(
-    kind: &str,
-    (aggregate, version, time): (I, u64, Timestamp),
-    payload: &P,
-) -> Fact {
-    Fact::new(kind, aggregate, version, time, payload)
-}
-
 /// An event of identity, as the ledger kept it.
 #[derive(Debug)]
 pub(crate) enum Replayed {
@@ -306,17 +293,7 @@ impl TryFrom<&Stored> for Replayed {
     type Error = Failure;
 
     fn try_from(stored: &Stored) -> Result<Self, Failure> {
-        let broken = || {
-            Failure::corrupt(format!(
-                "event {} of type {} cannot be read",
-                stored.event_id, stored.r#type
-            ))
-        };
-        let time = stored
-            .occur_time
-            .as_ref()
-            .and_then(wire::read_time)
-            .ok_or_else(broken)?;
+        let time = stored::occurred(stored).ok_or_else(|| stored::unreadable(stored))?;
         let version = stored.aggregate_version;
         let tenant = |tenant_id: &str, change: Option<tenant::Change>| {
             let event = tenant::Event {
@@ -337,61 +314,46 @@ impl TryFrom<&Stored> for Replayed {
                 change: change?,
             }))
         };
-        let read = match stored.r#type.as_str() {
-            "tenant.created" => {
-                payload::<pb::TenantCreated>(stored).and_then(|p| tenant(&p.tenant_id, created(&p)))
-            }
-            "tenant.updated" => {
-                payload::<pb::TenantUpdated>(stored).and_then(|p| tenant(&p.tenant_id, updated(&p)))
-            }
-            "tenant.suspended" => payload::<pb::TenantSuspended>(stored).and_then(|p| {
-                tenant(
-                    &p.tenant_id,
-                    p.reason
-                        .parse()
-                        .ok()
-                        .map(|reason| tenant::Change::Suspended { reason }),
-                )
-            }),
-            "tenant.activated" => payload::<pb::TenantActivated>(stored)
-                .and_then(|p| tenant(&p.tenant_id, Some(tenant::Change::Activated))),
-            "tenant.terminated" => payload::<pb::TenantTerminated>(stored).and_then(|p| {
-                tenant(
-                    &p.tenant_id,
-                    p.reason
-                        .parse()
-                        .ok()
-                        .map(|reason| tenant::Change::Terminated { reason }),
-                )
-            }),
-            "apikey.created" => payload::<pb::ApiKeyCreated>(stored)
-                .and_then(|p| key(&p.key_id, &p.tenant_id, key_created(&p))),
-            "apikey.revoked" => payload::<pb::ApiKeyRevoked>(stored).and_then(|p| {
-                key(
-                    &p.key_id,
-                    &p.tenant_id,
-                    Some(api_key::Change::Revoked {
-                        prefix: p.prefix.clone(),
-                    }),
-                )
-            }),
-            _ => None,
-        };
-        read.ok_or_else(broken)
-    }
-}
-
-fn payload<P: prost::Message + Default>(stored: &Stored) -> Option<P> {
-    P::decode(stored.payload.clone()).ok()
-}
-
-/// Empty means absent; the outer `None` says that it cannot be read.
-#[expect(clippy::option_option, reason = "absent and unreadable are two things")]
-fn maybe<T: std::str::FromStr>(text: &str) -> Option<Option<T>> {
-    if text.is_empty() {
-        Some(None)
-    } else {
-        text.parse().ok().map(Some)
+        let read =
+            match stored.r#type.as_str() {
+                "tenant.created" => stored::payload::<pb::TenantCreated>(stored)
+                    .and_then(|p| tenant(&p.tenant_id, created(&p))),
+                "tenant.updated" => stored::payload::<pb::TenantUpdated>(stored)
+                    .and_then(|p| tenant(&p.tenant_id, updated(&p))),
+                "tenant.suspended" => stored::payload::<pb::TenantSuspended>(stored).and_then(|p| {
+                    tenant(
+                        &p.tenant_id,
+                        p.reason
+                            .parse()
+                            .ok()
+                            .map(|reason| tenant::Change::Suspended { reason }),
+                    )
+                }),
+                "tenant.activated" => stored::payload::<pb::TenantActivated>(stored)
+                    .and_then(|p| tenant(&p.tenant_id, Some(tenant::Change::Activated))),
+                "tenant.terminated" => stored::payload::<pb::TenantTerminated>(stored).and_then(|p| {
+                    tenant(
+                        &p.tenant_id,
+                        p.reason
+                            .parse()
+                            .ok()
+                            .map(|reason| tenant::Change::Terminated { reason }),
+                    )
+                }),
+                "apikey.created" => stored::payload::<pb::ApiKeyCreated>(stored)
+                    .and_then(|p| key(&p.key_id, &p.tenant_id, key_created(&p))),
+                "apikey.revoked" => stored::payload::<pb::ApiKeyRevoked>(stored).and_then(|p| {
+                    key(
+                        &p.key_id,
+                        &p.tenant_id,
+                        Some(api_key::Change::Revoked {
+                            prefix: p.prefix.clone(),
+                        }),
+                    )
+                }),
+                _ => None,
+            };
+        read.ok_or_else(|| stored::unreadable(stored))
     }
 }
 
@@ -399,7 +361,7 @@ fn created(payload: &pb::TenantCreated) -> Option<tenant::Change> {
     Some(tenant::Change::Created {
         display_name: payload.display_name.parse().ok()?,
         tenant_type: tenant_type(payload.r#type())?,
-        contact_email: maybe(&payload.contact_email)?,
+        contact_email: wire::maybe(&payload.contact_email)?,
         internal: payload.internal,
     })
 }
@@ -407,24 +369,16 @@ fn created(payload: &pb::TenantCreated) -> Option<tenant::Change> {
 fn updated(payload: &pb::TenantUpdated) -> Option<tenant::Change> {
     Some(tenant::Change::Updated {
         display_name: payload.display_name.parse().ok()?,
-        contact_email: maybe(&payload.contact_email)?,
+        contact_email: wire::maybe(&payload.contact_email)?,
     })
 }
 
 fn key_created(payload: &pb::ApiKeyCreated) -> Option<api_key::Change> {
-    let expire_time = match &payload.expire_time {
-        None => None,
-        Some(time) => Some(wire::read_time(time)?),
-    };
     Some(api_key::Change::Created {
         display_name: payload.display_name.parse().ok()?,
         prefix: payload.prefix.clone(),
-        scopes: payload
-            .scopes
-            .iter()
-            .map(|scope| scope.parse().ok())
-            .collect::<Option<_>>()?,
-        provider_id: maybe(&payload.provider_id)?,
-        expire_time,
+        scopes: wire::read_texts(&payload.scopes)?,
+        provider_id: wire::maybe(&payload.provider_id)?,
+        expire_time: wire::maybe_of(payload.expire_time.as_ref(), wire::read_time)?,
     })
 }

@@ -1,7 +1,7 @@
 //! Everything that provider-registry says no with.
 
-use aex_error::{Code, Denied, Explain, Fault, Invalid, fault};
-use aex_proto::aex::{common::v1::ErrorReason as Common, provider_registry::v1::ErrorReason as R};
+use aex_error::{Code, Denied, Explain, Fault, Invalid, Unanswered, fault};
+use aex_proto::aex::provider_registry::v1::ErrorReason as R;
 use aex_store::Failure;
 use aex_types::{AgentId, ProviderId, SubscriptionId, TenantId};
 
@@ -27,42 +27,14 @@ pub enum Error {
     Agent(#[from] agent::Refusal),
     #[error(transparent)]
     Subscription(#[from] subscription::Refusal),
-    #[error("{peer} is away for now; call again with the same key")]
-    Away {
-        peer: &'static str,
-        #[source]
-        status: Box<tonic::Status>,
-    },
-    #[error("{peer} did not answer in time; call again with the same key")]
-    Late {
-        peer: &'static str,
-        #[source]
-        status: Box<tonic::Status>,
-    },
-    #[error("{peer} answered what it must not")]
-    Peer {
-        peer: &'static str,
-        #[source]
-        status: Box<tonic::Status>,
-    },
+    #[error(transparent)]
+    Peer(#[from] Unanswered),
     #[error(transparent)]
     Invalid(#[from] Invalid),
     #[error(transparent)]
     Denied(#[from] Denied),
     #[error(transparent)]
     Store(#[from] Failure),
-}
-
-impl Error {
-    /// What a peer's refusal that nobody expects means.
-    pub(crate) fn of_peer(peer: &'static str, status: tonic::Status) -> Self {
-        let status = Box::new(status);
-        match status.code() {
-            Code::Unavailable | Code::ResourceExhausted => Self::Away { peer, status },
-            Code::DeadlineExceeded | Code::Cancelled => Self::Late { peer, status },
-            _ => Self::Peer { peer, status },
-        }
-    }
 }
 
 impl Explain for Error {
@@ -80,11 +52,7 @@ impl Explain for Error {
             Self::Provider(refusal) => explain_provider(refusal),
             Self::Agent(refusal) => explain_agent(refusal),
             Self::Subscription(refusal) => explain_subscription(refusal),
-            Self::Away { peer, .. } => {
-                fault(Code::Unavailable, Common::DependencyUnavailable).with("dependency", peer)
-            }
-            Self::Late { .. } => fault(Code::DeadlineExceeded, Common::DeadlineExceeded),
-            Self::Peer { .. } => fault(Code::Internal, Common::Internal),
+            Self::Peer(unanswered) => unanswered.explain(),
             Self::Invalid(invalid) => invalid.explain(),
             Self::Denied(denied) => denied.explain(),
             Self::Store(failure) => failure.explain(),

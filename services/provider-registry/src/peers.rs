@@ -1,5 +1,6 @@
 //! What provider-registry asks of other services: one function per question.
 
+use aex_error::Unanswered;
 use aex_kit::Call;
 use aex_proto::aex::identity::v1::{
     GetTenantRequest, TenantStatus, identity_service_client::IdentityServiceClient,
@@ -31,7 +32,7 @@ impl App {
         let tenant = match answer {
             Ok(answer) => answer.into_inner().tenant,
             Err(status) if status.code() == Code::NotFound => None,
-            Err(status) => return Err(Error::of_peer(IDENTITY, status)),
+            Err(status) => return Err(Unanswered::by(IDENTITY, status).into()),
         };
         tenant
             .filter(|tenant| tenant.status() == TenantStatus::Active)

@@ -6,10 +6,10 @@ mod event;
 use std::time::Duration;
 
 use aex_error::{Check, Invalid, wire};
-use aex_proto::aex::{common::v1 as common, settlement::v1 as pb};
+use aex_proto::aex::settlement::v1 as pb;
 use aex_settlement_ledger::{
     AccountCode, Deposit, DepositState, EntryType, Hold, Parties, PlaceHold, RailEvent, Reference,
-    RejectReason, Release, Settle, Side, State, Terms, Tier,
+    RejectReason, Release, Settle, Side, State, Terms,
 };
 use aex_types::{ContractId, Currency, DepositId, Money, Timestamp};
 
@@ -86,7 +86,7 @@ pub(crate) fn place_hold(request: &pb::PlaceHoldRequest, window: Duration) -> Re
     let provider = check.parse("provider_id", &request.provider_id);
     let payee = check.parse("provider_tenant_id", &request.provider_tenant_id);
     let money = check.money("amount", request.amount.as_ref());
-    let tier = check.choice("tier", request.tier).and_then(tier);
+    let tier = check.choice("tier", request.tier).and_then(wire::read_tier);
     let dispute_window = check.maybe_span("dispute_window", request.dispute_window.as_ref());
     let deadline = check.time("deadline", request.deadline.as_ref());
     check.finish(|| {
@@ -148,27 +148,6 @@ pub(crate) fn statement_filter(
     check.finish(|| Some((currency?, contract?)))
 }
 
-const fn tier(wire: common::Tier) -> Option<Tier> {
-    match wire {
-        common::Tier::Unspecified => None,
-        common::Tier::Unverified => Some(Tier::Unverified),
-        common::Tier::Verified => Some(Tier::Verified),
-        common::Tier::Trusted => Some(Tier::Trusted),
-        common::Tier::Preferred => Some(Tier::Preferred),
-        common::Tier::Internal => Some(Tier::Internal),
-    }
-}
-
-const fn tier_out(tier: Tier) -> common::Tier {
-    match tier {
-        Tier::Unverified => common::Tier::Unverified,
-        Tier::Verified => common::Tier::Verified,
-        Tier::Trusted => common::Tier::Trusted,
-        Tier::Preferred => common::Tier::Preferred,
-        Tier::Internal => common::Tier::Internal,
-    }
-}
-
 /// A deposit as it stands.
 pub(crate) fn deposit(deposit: &Deposit) -> pb::Deposit {
     let (status, reason) = match &deposit.state {
@@ -183,9 +162,7 @@ pub(crate) fn deposit(deposit: &Deposit) -> pb::Deposit {
         rail: deposit.rail.to_string(),
         amount: Some(wire::money(&deposit.money)),
         status: status.into(),
-        rail_reference: event
-            .map(|event| event.payment.reference.to_string())
-            .unwrap_or_default(),
+        rail_reference: wire::text(event.map(|event| &event.payment.reference)),
         reason,
         create_time: Some(wire::time(deposit.request_time)),
         end_time: event.map(|_| wire::time(deposit.time)),
@@ -284,18 +261,9 @@ impl From<StatementLine> for pb::StatementLine {
             direction: direction.into(),
             amount: Some(wire::money(&line.money)),
             account: account.to_owned(),
-            balance_after: line
-                .balance_after
-                .map(|balance| balance.to_string())
-                .unwrap_or_default(),
-            contract_id: line
-                .contract
-                .map(|contract| contract.to_string())
-                .unwrap_or_default(),
-            deposit_id: line
-                .deposit
-                .map(|deposit| deposit.to_string())
-                .unwrap_or_default(),
+            balance_after: wire::text(line.balance_after),
+            contract_id: wire::text(line.contract),
+            deposit_id: wire::text(line.deposit),
             post_time: Some(wire::time(line.at.time)),
         }
     }

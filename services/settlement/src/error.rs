@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use aex_error::{Code, Denied, Explain, Fault, Invalid, fault};
+use aex_error::{Code, Denied, Explain, Fault, Invalid, Unanswered, fault};
 use aex_proto::aex::{common::v1::ErrorReason as Common, settlement::v1::ErrorReason as R};
 use aex_settlement_ledger::{BusinessKey, Refusal};
 use aex_store::Failure;
 use aex_types::{ContractId, Currency, DepositId, TenantId};
-use tonic::Status;
 
 /// Everything that settlement says no with.
 #[derive(Debug, thiserror::Error)]
@@ -32,10 +31,10 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] Failure),
     /// What went wrong with the transaction of many.
-    #[error("{0}")]
+    #[error(transparent)]
     Batch(Arc<Self>),
-    #[error("identity does not answer: {}", .0.message())]
-    Peer(Status),
+    #[error(transparent)]
+    Peer(#[from] Unanswered),
 }
 
 impl Explain for Error {
@@ -55,18 +54,8 @@ impl Explain for Error {
             Self::Denied(denied) => denied.explain(),
             Self::Store(failure) => failure.explain(),
             Self::Batch(error) => error.explain(),
-            Self::Peer(status) => explain_peer(status),
+            Self::Peer(unanswered) => unanswered.explain(),
         }
-    }
-}
-
-fn explain_peer(status: &Status) -> Fault {
-    match status.code() {
-        Code::DeadlineExceeded => fault(Code::DeadlineExceeded, Common::DeadlineExceeded),
-        Code::Unavailable => {
-            fault(Code::Unavailable, Common::DependencyUnavailable).with("dependency", "identity")
-        }
-        _ => fault(Code::Internal, Common::Internal),
     }
 }
 
@@ -127,5 +116,23 @@ fn explain_refusal(refusal: &Refusal) -> Fault {
         | Why::NothingDue { .. }
         | Why::NotLoaded(_)
         | Why::Unsound(_) => fault(Code::Internal, Common::Internal),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_many_keeps_its_cause() {
+        let failure = Failure::from(sqlx::Error::RowNotFound);
+        let many = Error::Batch(Arc::new(failure.into()));
+        let cause = sqlx::Error::RowNotFound.to_string();
+        assert!(
+            aex_error::chain(&many).ends_with(&cause),
+            "{}",
+            aex_error::chain(&many)
+        );
+        assert_eq!(many.explain().code(), Code::Internal);
     }
 }

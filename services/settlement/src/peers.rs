@@ -1,5 +1,6 @@
 //! What settlement asks other services.
 
+use aex_error::Unanswered;
 use aex_kit::{Call, Link};
 use aex_proto::aex::identity::v1::{
     GetTenantRequest, TenantStatus, identity_service_client::IdentityServiceClient,
@@ -20,7 +21,7 @@ pub(crate) async fn active_tenant(identity: &Link, call: &Call, tenant: TenantId
     let found = match answer {
         Ok(answer) => answer.into_inner().tenant,
         Err(status) if status.code() == Code::NotFound => None,
-        Err(status) => return Err(Error::Peer(status)),
+        Err(status) => return Err(Unanswered::by("identity", status).into()),
     };
     match found {
         Some(found) if found.status() == TenantStatus::Active => Ok(()),

@@ -8,8 +8,8 @@ use aex_proto::aex::{
     settlement::v1 as settlement,
     trust_broker::v1 as pb,
 };
-use aex_store::{Fact, Failure};
-use aex_types::{Money, ProviderId, TenantId, Tier, Timestamp};
+use aex_store::{Fact, Failure, stored};
+use aex_types::{Money, ProviderId, TenantId, Timestamp};
 
 use crate::domain::{
     assessment::assess,
@@ -52,27 +52,6 @@ pub(crate) fn verifications(request: &pb::SetVerificationRequest) -> Result<Vec<
         })
     };
     Ok(said.into_iter().filter_map(command).collect())
-}
-
-const fn tier_out(tier: Tier) -> WireTier {
-    match tier {
-        Tier::Unverified => WireTier::Unverified,
-        Tier::Verified => WireTier::Verified,
-        Tier::Trusted => WireTier::Trusted,
-        Tier::Preferred => WireTier::Preferred,
-        Tier::Internal => WireTier::Internal,
-    }
-}
-
-const fn tier_in(tier: WireTier) -> Option<Tier> {
-    match tier {
-        WireTier::Unspecified => None,
-        WireTier::Unverified => Some(Tier::Unverified),
-        WireTier::Verified => Some(Tier::Verified),
-        WireTier::Trusted => Some(Tier::Trusted),
-        WireTier::Preferred => Some(Tier::Preferred),
-        WireTier::Internal => Some(Tier::Internal),
-    }
 }
 
 const KINDS: [(Kind, pb::OutcomeType); 8] = [
@@ -127,7 +106,7 @@ pub(crate) fn trust(record: &TrustRecord, now: Timestamp) -> pb::Trust {
     pb::Trust {
         provider_id: record.provider_id.to_string(),
         score: found.score.get(),
-        tier: tier_out(found.tier).into(),
+        tier: wire::tier(found.tier).into(),
         raw_base: found.evidence.raw_base().get(),
         total_contracts: count(record.counts.contracts.saturating_add(record.counts.excluded)),
         successful_contracts: count(record.counts.successful),
@@ -172,7 +151,7 @@ pub(crate) fn explained(
         .next
         .iter()
         .flat_map(crate::domain::explain::NextTier::missing);
-    let next_tier = explanation.next.as_ref().map(|next| tier_out(next.tier));
+    let next_tier = explanation.next.as_ref().map(|next| wire::tier(next.tier));
     pb::ExplainTrustResponse {
         trust: Some(trust(record, explanation.at)),
         components: std::iter::once(base).chain(modifiers).collect(),
@@ -220,7 +199,7 @@ pub(crate) enum Told {
 impl Told {
     /// Reads an event of another service; `None` when it says nothing about a provider.
     pub(crate) fn read(stored: &Stored) -> Result<Option<Self>, Failure> {
-        let broken = || unreadable(stored);
+        let broken = || stored::unreadable(stored);
         match stored.r#type.as_str() {
             "provider.registered" => registered(stored).map(Some).ok_or_else(broken),
             "contract.settled" => settled(stored).map(Some).ok_or_else(broken),
@@ -232,17 +211,17 @@ impl Told {
 }
 
 fn registered(stored: &Stored) -> Option<Told> {
-    let told: registry::ProviderRegistered = payload(stored)?;
+    let told: registry::ProviderRegistered = stored::payload(stored)?;
     Some(Told::Registered(Register {
         provider_id: told.provider_id.parse().ok()?,
         owner_id: told.tenant_id.parse().ok()?,
-        registered_at: time(stored)?,
+        registered_at: stored::occurred(stored)?,
         is_internal: told.internal,
     }))
 }
 
 fn settled(stored: &Stored) -> Option<Told> {
-    let told: settlement::ContractSettled = payload(stored)?;
+    let told: settlement::ContractSettled = stored::payload(stored)?;
     let parties = [&told.provider_id, &told.provider_tenant_id, &told.consumer_id];
     let completed_at = wire::read_time(told.settle_time.as_ref()?)?;
     let price = wire::read_money(told.price.as_ref()?)?;
@@ -250,7 +229,7 @@ fn settled(stored: &Stored) -> Option<Told> {
 }
 
 fn failed(stored: &Stored) -> Option<Told> {
-    let told: contract::ContractFailed = payload(stored)?;
+    let told: contract::ContractFailed = stored::payload(stored)?;
     let ending = match (told.fault(), told.reason.as_str()) {
         (contract::Party::Consumer, _) => Ending::FailedByConsumer,
         (_, "rejected_by_consumer") => Ending::Rejected,
@@ -259,14 +238,26 @@ fn failed(stored: &Stored) -> Option<Told> {
     };
     let parties = [&told.provider_id, &told.provider_tenant_id, &told.consumer_id];
     let price = wire::read_money(told.price.as_ref()?)?;
-    ended(&told.contract_id, parties, ending, price, time(stored)?)
+    ended(
+        &told.contract_id,
+        parties,
+        ending,
+        price,
+        stored::occurred(stored)?,
+    )
 }
 
 fn expired(stored: &Stored) -> Option<Told> {
-    let told: contract::ContractExpired = payload(stored)?;
+    let told: contract::ContractExpired = stored::payload(stored)?;
     let parties = [&told.provider_id, &told.provider_tenant_id, &told.consumer_id];
     let price = wire::read_money(told.price.as_ref()?)?;
-    ended(&told.contract_id, parties, Ending::Expired, price, time(stored)?)
+    ended(
+        &told.contract_id,
+        parties,
+        Ending::Expired,
+        price,
+        stored::occurred(stored)?,
+    )
 }
 
 fn ended(
@@ -336,8 +327,8 @@ pub(crate) fn fact(event: &Event, owner: Option<TenantId>) -> Fact {
             event,
             &pb::TrustTierChanged {
                 provider_id,
-                previous_tier: tier_out(*previous_tier).into(),
-                tier: tier_out(*tier).into(),
+                previous_tier: wire::tier(*previous_tier).into(),
+                tier: wire::tier(*tier).into(),
             },
         ),
     };
@@ -356,7 +347,7 @@ fn score_updated(provider_id: String, previous: Score, score: Score, cause: Caus
         previous_score: previous.get(),
         score: score.get(),
         cause: word.to_owned(),
-        contract_id: contract_id.map(|id| id.to_string()).unwrap_or_default(),
+        contract_id: wire::text(contract_id),
         check: check.map_or(pb::TrustCheck::Unspecified, check_out).into(),
     }
 }
@@ -364,9 +355,7 @@ fn score_updated(provider_id: String, previous: Score, score: Score, cause: Caus
 fn told<P: prost::Message + prost::Name>(event: &Event, payload: &P) -> Fact {
     Fact::new(
         event.change.event_type(),
-        event.provider_id,
-        event.version,
-        event.time,
+        (event.provider_id, event.version, event.time),
         payload,
     )
 }
@@ -378,17 +367,17 @@ pub(crate) fn replayed(stored: &Stored) -> Result<Event, Failure> {
         Some(Event {
             provider_id: provider_id.parse().ok()?,
             version: stored.aggregate_version,
-            time: time(stored)?,
+            time: stored::occurred(stored)?,
             change,
         })
     };
-    read().ok_or_else(|| unreadable(stored))
+    read().ok_or_else(|| stored::unreadable(stored))
 }
 
 fn change(stored: &Stored) -> Option<(String, Change)> {
     Some(match stored.r#type.as_str() {
         "trust.provider_registered" => {
-            let p: pb::TrustProviderRegistered = payload(stored)?;
+            let p: pb::TrustProviderRegistered = stored::payload(stored)?;
             let change = Change::Registered {
                 owner_id: p.tenant_id.parse().ok()?,
                 registered_at: wire::read_time(p.register_time.as_ref()?)?,
@@ -397,7 +386,7 @@ fn change(stored: &Stored) -> Option<(String, Change)> {
             (p.provider_id, change)
         }
         "trust.outcome_recorded" => {
-            let p: pb::TrustOutcomeRecorded = payload(stored)?;
+            let p: pb::TrustOutcomeRecorded = stored::payload(stored)?;
             let outcome = Outcome {
                 contract_id: p.contract_id.parse().ok()?,
                 consumer_id: p.consumer_id.parse().ok()?,
@@ -409,7 +398,7 @@ fn change(stored: &Stored) -> Option<(String, Change)> {
             (p.provider_id, Change::OutcomeRecorded { outcome, is_counted })
         }
         "trust.verification_changed" => {
-            let p: pb::TrustVerificationChanged = payload(stored)?;
+            let p: pb::TrustVerificationChanged = stored::payload(stored)?;
             let change = Change::VerificationChanged {
                 check: check_in(p.check())?,
                 is_passed: p.passed,
@@ -418,7 +407,7 @@ fn change(stored: &Stored) -> Option<(String, Change)> {
             (p.provider_id, change)
         }
         "trust.score_updated" => {
-            let p: pb::TrustScoreUpdated = payload(stored)?;
+            let p: pb::TrustScoreUpdated = stored::payload(stored)?;
             let cause = match p.cause.as_str() {
                 "registration" => Cause::Registration,
                 "outcome" => Cause::Outcome(p.contract_id.parse().ok()?),
@@ -434,28 +423,13 @@ fn change(stored: &Stored) -> Option<(String, Change)> {
             (p.provider_id, change)
         }
         "trust.tier_changed" => {
-            let p: pb::TrustTierChanged = payload(stored)?;
+            let p: pb::TrustTierChanged = stored::payload(stored)?;
             let change = Change::TierChanged {
-                previous_tier: tier_in(p.previous_tier())?,
-                tier: tier_in(p.tier())?,
+                previous_tier: wire::read_tier(p.previous_tier())?,
+                tier: wire::read_tier(p.tier())?,
             };
             (p.provider_id, change)
         }
         _ => return None,
     })
-}
-
-fn unreadable(stored: &Stored) -> Failure {
-    Failure::corrupt(format!(
-        "event {} of type {} cannot be read",
-        stored.event_id, stored.r#type
-    ))
-}
-
-fn payload<P: prost::Message + Default>(stored: &Stored) -> Option<P> {
-    P::decode(stored.payload.clone()).ok()
-}
-
-fn time(stored: &Stored) -> Option<Timestamp> {
-    stored.occur_time.as_ref().and_then(wire::read_time)
 }

@@ -1,7 +1,7 @@
 //! Everything that work-publisher says no with.
 
-use aex_error::{Code, Denied, Explain, Fault, Invalid, fault};
-use aex_proto::aex::{common::v1::ErrorReason as Common, work_publisher::v1::ErrorReason as R};
+use aex_error::{Code, Denied, Explain, Fault, Invalid, Unanswered, fault};
+use aex_proto::aex::work_publisher::v1::ErrorReason as R;
 use aex_store::Failure;
 use aex_types::{Money, WorkId};
 
@@ -19,12 +19,8 @@ pub enum Error {
     PayloadElsewhere { work_id: WorkId, location: String },
     #[error(transparent)]
     Work(#[from] work::Refusal),
-    #[error("{service} did not answer as it should")]
-    Peer {
-        service: &'static str,
-        #[source]
-        status: Box<tonic::Status>,
-    },
+    #[error(transparent)]
+    Peer(#[from] Unanswered),
     #[error(transparent)]
     Invalid(#[from] Invalid),
     #[error(transparent)]
@@ -57,13 +53,7 @@ impl Explain for Error {
                     .with("work_id", work_id)
                     .with("status", status)
             }
-            Self::Peer { service, status } => match status.code() {
-                Code::Unavailable => {
-                    fault(Code::Unavailable, Common::DependencyUnavailable).with("dependency", service)
-                }
-                Code::DeadlineExceeded => fault(Code::DeadlineExceeded, Common::DeadlineExceeded),
-                _ => fault(Code::Internal, Common::Internal),
-            },
+            Self::Peer(unanswered) => unanswered.explain(),
             Self::Invalid(invalid) => invalid.explain(),
             Self::Denied(denied) => denied.explain(),
             Self::Store(failure) => failure.explain(),

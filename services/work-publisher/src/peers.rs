@@ -1,6 +1,6 @@
 //! What work-publisher asks other services: one function per question.
 
-use aex_error::wire;
+use aex_error::{Unanswered, wire};
 use aex_kit::Call;
 use aex_proto::aex::settlement::v1::{CheckFundsRequest, settlement_service_client::SettlementServiceClient};
 use aex_types::{Money, TenantId};
@@ -17,10 +17,7 @@ impl App {
         let answer = SettlementServiceClient::new(self.settlement.on(call))
             .check_funds(request)
             .await
-            .map_err(|status| Error::Peer {
-                service: "settlement",
-                status: Box::new(status),
-            })?
+            .map_err(|status| Unanswered::by("settlement", status))?
             .into_inner();
         if answer.sufficient {
             return Ok(());

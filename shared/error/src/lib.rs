@@ -3,9 +3,11 @@
 
 mod check;
 mod fault;
+mod unanswered;
 pub mod wire;
 
 pub use aex_proto::Violation;
 pub use check::{Check, Invalid};
-pub use fault::{Denied, Explain, Fault, fault, status};
+pub use fault::{Denied, Explain, Fault, chain, fault, status};
 pub use tonic::Code;
+pub use unanswered::Unanswered;

@@ -1,5 +1,6 @@
 //! Answers a token by which the two parties know each other on their direct leg.
 
+use aex_error::wire;
 use aex_kit::Call;
 use aex_proto::aex::contract_engine::v1::{GetContractTokenRequest, GetContractTokenResponse};
 
@@ -34,6 +35,6 @@ pub(super) async fn get_contract_token(
     let claims = Claims::new(id, role, parties, (awarded, until));
     Ok(GetContractTokenResponse {
         token: app.key.sign(&claims)?,
-        expire_time: Some(convert::time(until)),
+        expire_time: Some(wire::time(until)),
     })
 }

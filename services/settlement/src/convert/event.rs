@@ -20,7 +20,7 @@ pub(crate) fn fact_of(event: &Event) -> Fact {
 }
 
 fn fact<P: Message + Name>(event: &Event, aggregate: &str, payload: &P) -> Fact {
-    Fact::new(event.name(), event.subject, event.version, event.time, payload)
+    Fact::new(event.name(), (event.subject, event.version, event.time), payload)
         .of(aggregate)
         .visible_to(event.visible_to())
 }
@@ -100,7 +100,7 @@ fn of_hold(event: &Event, contract_id: String, parties: Option<Parties>) -> Fact
             of!(HoldPlaced {
                 base: Some(wire::money(&base)),
                 escrow: terms.escrow.to_string(),
-                tier: super::tier_out(terms.tier).into(),
+                tier: wire::tier(terms.tier).into(),
                 dispute_window: Some(wire::span(terms.dispute_window)),
                 deadline: Some(wire::time(terms.deadline)),
                 policy_version: rates.policy,
@@ -324,7 +324,7 @@ fn placed(payload: &pb::HoldPlaced) -> Option<Change> {
         currency: base.currency,
         base: base.amount,
         escrow: payload.escrow.parse().ok()?,
-        tier: super::tier(payload.tier())?,
+        tier: wire::read_tier(payload.tier())?,
         dispute_window: wire::read_span(payload.dispute_window.as_ref()?)?,
         deadline: moment(payload.deadline.as_ref())?,
     };
