@@ -1,11 +1,15 @@
 //! Worlds to test services in: a real PostgreSQL, every service in both shapes, every kind of caller, a clock that
-//! tests advance, and one conformance suite for all services.
+//! tests advance, peers that tests play, and one conformance suite for all services.
 
 pub mod conformance;
 mod database;
+pub mod double;
+mod ledger;
 mod refused;
 mod world;
 
 pub use database::Database;
+pub use double::{Double, Script, Turn};
+pub use ledger::Ledger;
 pub use refused::Refused;
 pub use world::{Shape, Who, World, principal};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use aex_kit::Hosted as _;
 use aex_proto::aex::bid_evaluator::v1 as pb;
-use aex_testkit::Refused;
+use aex_testkit::{Refused, Turn};
 use tonic::Code;
 
 use crate::fixture::Evaluator;
@@ -55,29 +55,23 @@ async fn a_work_without_bids_has_an_evaluation_that_says_so() {
         (made.status(), made.total_bids),
         (pb::EvaluationStatus::NoBids, 1)
     );
-    assert_eq!(evaluator.peers.times_asked("BatchGetTrust"), 0);
+    assert_eq!(evaluator.peers.script.times_asked("BatchGetTrust"), 0);
 }
 
 #[tokio::test]
 async fn no_score_is_made_up_while_trust_broker_is_away() {
     let evaluator = Evaluator::new().await;
     let (work_id, _) = evaluator.work(&[("25", 0.7)]);
-    evaluator
-        .peers
-        .stage()
-        .away
-        .insert("BatchGetTrust", (100, Code::Unavailable));
+    let away = Turn::Refuse(Code::Unavailable, "DEPENDENCY_UNAVAILABLE");
+    evaluator.peers.script.plan("BatchGetTrust", [away; 100]);
     let request = pb::EvaluateRequest {
         work_id: work_id.clone(),
     };
     let refused = Refused::from(evaluator.engine.clone().evaluate(request).await);
     assert_eq!(refused.code, Code::Unavailable);
     assert!(evaluator.database.event_types().await.is_empty());
-    evaluator
-        .peers
-        .stage()
-        .away
-        .insert("BatchGetTrust", (7, Code::Unavailable));
+    evaluator.peers.script.clear();
+    evaluator.peers.script.plan("BatchGetTrust", [away; 7]);
     evaluator.tell_closed(&work_id);
     Arc::clone(&evaluator.app).start_workers();
     let made = evaluator.made(&work_id).await;

@@ -13,17 +13,18 @@ use aex_proto::aex::{
     work_publisher::v1 as publisher,
 };
 use aex_store::Store;
-use aex_testkit::{Database, Shape, Who, World, principal};
+use aex_testkit::{Database, Ledger, Shape, Who, World, principal};
 use prost::Message as _;
 
-use crate::doubles::{Gateway, Ledger, Peer, Publisher, Trust};
+use crate::doubles::Peers;
 
 pub type Client = BidEvaluatorServiceClient<Wire>;
 
 pub struct Evaluator {
     pub world: World,
     pub database: Database,
-    pub peers: Peer,
+    pub peers: Peers,
+    pub ledger: Arc<Ledger>,
     pub app: Arc<App>,
     pub engine: Client,
     pub operator: Client,
@@ -46,11 +47,11 @@ impl Evaluator {
     pub async fn in_shape(shape: Shape) -> Self {
         let mut world = World::new(shape);
         let database = Database::of(&SCHEMA).await;
-        let peers = Peer::default();
-        world.host(&Arc::new(Publisher(peers.clone()))).await;
-        world.host(&Arc::new(Gateway(peers.clone()))).await;
-        world.host(&Arc::new(Trust(peers.clone()))).await;
-        world.host(&Arc::new(Ledger(peers.clone()))).await;
+        let (peers, ledger) = (Peers::default(), Ledger::new());
+        world.host(&peers.publisher()).await;
+        world.host(&peers.gateway()).await;
+        world.host(&peers.trust()).await;
+        world.host(&ledger).await;
         let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
         let app = Arc::new(App::on(store, &Config::default(), world.mesh()));
         world.host(&app).await;
@@ -64,6 +65,7 @@ impl Evaluator {
             bob: principal(&world),
             app,
             peers,
+            ledger,
             database,
             world,
         }
@@ -151,13 +153,7 @@ impl Evaluator {
             aggregate_id: work_id.to_owned(),
             ..Default::default()
         };
-        let mut stage = self.peers.stage();
-        let sequence = stage.events.len() as u64 + 1;
-        stage.events.push(StoredEvent {
-            sequence,
-            event: event.encode_to_vec().into(),
-            ..Default::default()
-        });
+        self.ledger.append([event]);
     }
 
     /// The evaluation, when a worker has made it.

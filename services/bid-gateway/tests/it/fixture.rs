@@ -16,15 +16,16 @@ use aex_proto::aex::{
     bid_gateway::v1::{self as pb, bid_gateway_service_client::BidGatewayServiceClient},
     common::v1::{Event, Money},
     provider_registry::v1::ProviderStatus,
+    settlement::v1::{CheckFundsRequest, CheckFundsResponse},
     work_publisher::v1::{
         CancelWorkRequest, PublishWorkRequest, Work,
         work_publisher_service_client::WorkPublisherServiceClient,
     },
 };
 use aex_store::Store;
-use aex_testkit::{Database, Shape, Who, World, principal};
+use aex_testkit::{Database, Double, Ledger, Script, Shape, Who, World, double, principal};
 
-use crate::{ledger::Ledger, registry::Registry, settlement::Settlement};
+use crate::registry::Registry;
 
 pub type Client = BidGatewayServiceClient<Wire>;
 
@@ -33,7 +34,7 @@ pub struct Market {
     pub database: Database,
     pub app: Arc<App>,
     pub ledger: Arc<Ledger>,
-    pub registry: Arc<Registry>,
+    pub registry: Registry,
     pub operator: Client,
     pub evaluator: Client,
     /// Wants work done.
@@ -62,10 +63,17 @@ impl Market {
 
     pub async fn in_shape(shape: Shape) -> Self {
         let mut world = World::new(shape);
-        let (ledger, registry) = (Ledger::new(), Registry::new());
+        let (ledger, registry) = (Ledger::new(), Registry::default());
         world.host(&ledger).await;
-        world.host(&registry).await;
-        world.host(&Settlement::new()).await;
+        world.host(&registry.played()).await;
+        let rich = |_: CheckFundsRequest| {
+            Ok(CheckFundsResponse {
+                sufficient: true,
+                ..Default::default()
+            })
+        };
+        let settlement = Double::<double::Settlement>::new(&Script::default());
+        world.host(&Arc::new(settlement.on("CheckFunds", rich))).await;
         let works = Database::of(&aex_work_publisher::SCHEMA).await;
         let store = Store::attach(&aex_work_publisher::SCHEMA, works.connect(), world.runtime());
         let config = aex_work_publisher::Config::default();

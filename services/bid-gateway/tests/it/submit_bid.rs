@@ -256,8 +256,8 @@ async fn without_the_publisher_a_first_bid_is_refused_as_unavailable() {
     let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
     let app = Arc::new(App::on(store, &Config::default(), world.mesh()));
     world.host(&app).await;
-    let registry = Registry::new();
-    world.host(&registry).await;
+    let registry = Registry::default();
+    world.host(&registry.played()).await;
     let ada = principal(&world);
     let provider_id = world.runtime().id::<aex_types::id::kind::Provider>().to_string();
     registry.set(&provider_id, &ada.tenant.to_string(), ProviderStatus::Active);

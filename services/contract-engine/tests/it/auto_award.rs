@@ -1,11 +1,8 @@
 use aex_proto::aex::{contract_engine::v1 as pb, work_publisher::v1::WorkStatus};
-use aex_testkit::Refused;
+use aex_testkit::{Refused, Turn};
 use tonic::Code;
 
-use crate::{
-    doubles::Turn,
-    fixture::{Engine, award, usd},
-};
+use crate::fixture::{Engine, award, usd};
 
 #[tokio::test]
 async fn the_best_bid_wins_by_itself_when_bids_are_ranked() {
@@ -87,7 +84,7 @@ async fn an_early_award_that_is_void_leaves_the_work_to_the_exchange() {
     let mut engine = Engine::new().await;
     let trade = engine.trade(&["10", "11"], |work| work.auto_award = true);
     // The consumer picks the second bid; its money is held by something else for that moment.
-    engine.peers.plan(
+    engine.peers.script.plan(
         "PlaceHold",
         [Turn::Refuse(Code::FailedPrecondition, "RECEIVABLE_OPEN")],
     );
@@ -102,5 +99,5 @@ async fn an_early_award_that_is_void_leaves_the_work_to_the_exchange() {
         .await;
     let contracts = engine.of_work(&trade.work_id).await;
     assert_eq!(contracts[1].bid_id, trade.bid_ids[0]);
-    assert!(engine.peers.times_asked("GetEvaluation") > 0);
+    assert!(engine.peers.script.times_asked("GetEvaluation") > 0);
 }

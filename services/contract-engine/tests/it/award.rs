@@ -4,13 +4,10 @@ use aex_proto::aex::{
     bid_gateway::v1::BidStatus, contract_engine::v1 as pb, provider_registry::v1::ProviderStatus,
     work_publisher::v1::WorkStatus,
 };
-use aex_testkit::Refused;
+use aex_testkit::{Refused, Turn};
 use tonic::Code;
 
-use crate::{
-    doubles::Turn,
-    fixture::{Engine, award},
-};
+use crate::fixture::{Engine, award};
 
 const AWAY: Turn = Turn::Refuse(Code::Unavailable, "DEPENDENCY_UNAVAILABLE");
 const BROKEN: Turn = Turn::Refuse(Code::Internal, "INTERNAL");
@@ -213,7 +210,7 @@ async fn a_peer_that_is_away_broken_or_late_is_asked_again() {
         for turns in [vec![AWAY; 3], vec![BROKEN; 2], vec![Turn::Late; 2]] {
             let trade = engine.trade(&["10"], |_| {});
             let is_last = method == "ConfirmAward";
-            engine.peers.plan(method, turns.clone());
+            engine.peers.script.plan(method, turns.clone());
             let contract = engine.ada_client.award_contract(award(&trade, 0)).await;
             let contract = contract.unwrap().into_inner().contract.unwrap();
             assert_eq!(
@@ -224,7 +221,7 @@ async fn a_peer_that_is_away_broken_or_late_is_asked_again() {
             if !is_last {
                 assert!(engine.peers.stage().confirmed.contains(&contract.contract_id));
             }
-            engine.peers.stage().script.clear();
+            engine.peers.script.clear();
         }
     }
 }
@@ -233,13 +230,13 @@ async fn a_peer_that_is_away_broken_or_late_is_asked_again() {
 async fn an_award_that_cannot_be_decided_in_time_goes_on_by_itself() {
     let mut engine = Engine::new().await;
     let trade = engine.trade(&["10"], |_| {});
-    engine.peers.plan("PlaceHold", vec![BROKEN; 10_000]);
+    engine.peers.script.plan("PlaceHold", vec![BROKEN; 10_000]);
     let request = award(&trade, 0);
     let mut hurried = tonic::Request::new(request.clone());
     hurried.set_timeout(Duration::from_secs(2));
     let refused = Refused::from(engine.ada_client.award_contract(hurried).await);
     assert_eq!(refused.why(), (Code::Unavailable, "AWARD_IN_PROGRESS"));
-    engine.peers.stage().script.clear();
+    engine.peers.script.clear();
     engine.start_workers();
     let contract = engine
         .ada_client

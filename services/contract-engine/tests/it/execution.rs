@@ -4,13 +4,10 @@ use aex_proto::aex::{
     contract_engine::v1 as pb,
     work_publisher::v1::{PayloadInfo, VerificationMethod},
 };
-use aex_testkit::Refused;
+use aex_testkit::{Refused, Turn};
 use tonic::Code;
 
-use crate::{
-    doubles::Turn,
-    fixture::{Engine, accept, complete, fail, reject, report, start},
-};
+use crate::fixture::{Engine, accept, complete, fail, reject, report, start};
 
 #[tokio::test]
 async fn a_contract_is_started_reported_delivered_accepted_and_paid() {
@@ -64,7 +61,7 @@ async fn a_contract_is_started_reported_delivered_accepted_and_paid() {
 async fn a_payment_that_fails_is_made_by_a_worker() {
     let mut engine = Engine::new().await;
     let id = engine.delivered().await.contract_id;
-    engine.peers.plan(
+    engine.peers.script.plan(
         "SettleContract",
         vec![Turn::Refuse(Code::Internal, "INTERNAL"), Turn::Late],
     );
@@ -76,7 +73,7 @@ async fn a_payment_that_fails_is_made_by_a_worker() {
             engine.status(&id).await == pb::ContractStatus::Settled
         })
         .await;
-    assert_eq!(engine.peers.times_asked("SettleContract"), 3);
+    assert_eq!(engine.peers.script.times_asked("SettleContract"), 3);
 }
 
 #[tokio::test]

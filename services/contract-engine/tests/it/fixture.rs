@@ -14,25 +14,24 @@ use aex_kit::{Hosted as _, Principal, TenantType, Wire};
 use aex_proto::aex::{
     bid_evaluator::v1 as evaluator,
     bid_gateway::v1 as gateway,
-    common::v1::{Event, Money, Tier},
+    common::v1::{Money, Tier},
     contract_engine::v1::{self as pb, contract_engine_service_client::ContractEngineServiceClient},
-    event_ledger::v1::StoredEvent,
     provider_registry::v1 as registry,
     work_publisher::v1 as publisher,
 };
 use aex_store::Store;
-use aex_testkit::{Database, Shape, Who, World, principal};
-use prost::Message as _;
+use aex_testkit::{Database, Ledger, Shape, Who, World, principal};
 use tokio::sync::Notify;
 
-use crate::doubles::{Evaluator, Gateway, Ledger, Peer, Publisher, Registry, Settlement};
+use crate::doubles::Peers;
 
 pub type Client = ContractEngineServiceClient<Wire>;
 
 pub struct Engine {
     pub world: World,
     pub database: Database,
-    pub peers: Peer,
+    pub peers: Peers,
+    pub ledger: Arc<Ledger>,
     pub app: Arc<App>,
     pub operator: Client,
     pub ada: Principal,
@@ -94,13 +93,13 @@ impl Engine {
     pub async fn with_steps(shape: Shape, steps: Arc<dyn Steps>) -> Self {
         let mut world = World::new(shape);
         let database = Database::of(&SCHEMA).await;
-        let peers = Peer::default();
-        world.host(&Arc::new(Publisher(peers.clone()))).await;
-        world.host(&Arc::new(Gateway(peers.clone()))).await;
-        world.host(&Arc::new(Evaluator(peers.clone()))).await;
-        world.host(&Arc::new(Registry(peers.clone()))).await;
-        world.host(&Arc::new(Settlement(peers.clone()))).await;
-        world.host(&Arc::new(Ledger(peers.clone()))).await;
+        let (peers, ledger) = (Peers::default(), Ledger::new());
+        world.host(&peers.publisher()).await;
+        world.host(&peers.gateway()).await;
+        world.host(&peers.evaluator()).await;
+        world.host(&peers.registry()).await;
+        world.host(&peers.settlement()).await;
+        world.host(&ledger).await;
         let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
         let app = App::on(store, &Config::default(), world.mesh())
             .unwrap()
@@ -122,6 +121,7 @@ impl Engine {
             world,
             database,
             peers,
+            ledger,
             app,
             ada,
             bob,
@@ -284,23 +284,7 @@ impl Engine {
             status: evaluator::EvaluationStatus::Evaluated.into(),
             ..Default::default()
         };
-        let event = Event {
-            event_id: self
-                .world
-                .runtime()
-                .id::<aex_types::id::kind::Event>()
-                .to_string(),
-            r#type: "bids.evaluated".to_owned(),
-            payload: payload.encode_to_vec().into(),
-            ..Default::default()
-        };
-        let mut stage = self.peers.stage();
-        let sequence = stage.events.len() as u64 + 1;
-        stage.events.push(StoredEvent {
-            sequence,
-            event: event.encode_to_vec().into(),
-            ..Default::default()
-        });
+        self.ledger.tell("bids.evaluated", &payload);
     }
 
     /// Waits for the workers until something holds; the clock moves on meanwhile, a little at a time.

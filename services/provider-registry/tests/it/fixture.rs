@@ -13,10 +13,8 @@ use aex_proto::aex::{
 };
 use aex_provider_registry::{App, Config, SCHEMA, domain::agent::challenge};
 use aex_store::Store;
-use aex_testkit::{Database, Shape, Who, World, principal};
+use aex_testkit::{Database, Ledger, Shape, Who, World, principal};
 use ed25519_dalek::{Signer as _, SigningKey};
-
-use crate::ledger::Ledger;
 
 pub type Client = ProviderRegistryServiceClient<Wire>;
 
@@ -53,7 +51,7 @@ impl Registry {
         config.keys.pepper = Some(Secret::new("a pepper of thirty-two bytes, no less".to_owned()));
         let identity = Arc::new(aex_identity::App::on(store, &config, world.mesh()));
         world.host(&identity).await;
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Ledger::new();
         world.host(&ledger).await;
         let database = Database::of(&SCHEMA).await;
         let store = Store::attach(&SCHEMA, database.connect(), world.runtime());

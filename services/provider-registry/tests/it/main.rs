@@ -1,7 +1,6 @@
 //! Provider-registry, tested on a real PostgreSQL with a real identity, in process and over mutual TLS.
 
 #![expect(
-    clippy::disallowed_methods,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "what does not hold fails the test"
@@ -10,7 +9,6 @@
 mod agents;
 mod conformance;
 mod fixture;
-mod ledger;
 mod opportunities;
 mod providers;
 mod replay;

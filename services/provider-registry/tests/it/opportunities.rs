@@ -83,7 +83,7 @@ async fn publish(
     let mut payload = submitted(registry, &work_id);
     change(&mut payload);
     let event = of_work(registry.world.runtime(), "work.submitted", &work_id, 1, &payload);
-    registry.ledger.tell([event]);
+    registry.ledger.append([event]);
     let opened = opened(registry, &work_id).await;
     (work_id, opened)
 }
@@ -123,7 +123,7 @@ fn end(registry: &Registry, kind: &str, work_id: &str) {
             &work::WorkBidWindowClosed::default(),
         ),
     };
-    registry.ledger.tell([event]);
+    registry.ledger.append([event]);
 }
 
 async fn watch(
@@ -473,7 +473,7 @@ async fn a_watch_of_more_than_one_round_tells_everything_that_is_open() {
         works.push(work_id);
     }
     let last = works[229].clone();
-    registry.ledger.tell(events);
+    registry.ledger.append(events);
     opened(&registry, &last).await;
     let mut stream = watch(&registry, &ada, &provider, 0).await;
     let mut found = Vec::new();

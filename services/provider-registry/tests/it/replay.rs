@@ -51,8 +51,8 @@ async fn folding_all_events_again_gives_the_same_tables() {
     let runtime = registry.world.runtime().clone();
     let told =
         [&open, &closed].map(|id| of_work(&runtime, "work.submitted", id, 1, &submitted(&registry, id)));
-    registry.ledger.tell(told);
-    registry.ledger.tell([of_work(
+    registry.ledger.append(told);
+    registry.ledger.append([of_work(
         &runtime,
         "work.awarded",
         &closed,

@@ -18,12 +18,10 @@ use aex_proto::aex::{
     trust_broker::v1::{self as pb, trust_broker_service_client::TrustBrokerServiceClient},
 };
 use aex_store::Store;
-use aex_testkit::{Database, Shape, Who, World, principal};
+use aex_testkit::{Database, Ledger, Shape, Who, World, principal};
 use aex_trust_broker::{App, Config, SCHEMA};
 use aex_types::{EventId, id::kind};
 use prost::{Message, Name};
-
-use crate::ledger::Ledger;
 
 pub type Client = TrustBrokerServiceClient<Wire>;
 
@@ -57,7 +55,7 @@ impl Broker {
 
     pub async fn in_shape(shape: Shape) -> Self {
         let mut world = World::new(shape);
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Ledger::new();
         world.host(&ledger).await;
         let database = Database::of(&SCHEMA).await;
         let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
@@ -112,7 +110,7 @@ impl Broker {
     pub fn tell<P: Message + Name>(&self, kind: &str, producer: &str, payload: &P) {
         let runtime = self.world.runtime();
         let event_id: EventId = runtime.id();
-        self.ledger.tell([Event {
+        self.ledger.append([Event {
             event_id: event_id.to_string(),
             r#type: kind.to_owned(),
             payload_type: P::full_name(),

@@ -9,7 +9,6 @@
 
 mod conformance;
 mod fixture;
-mod ledger;
 mod outcomes;
 mod replay;
 mod trust;

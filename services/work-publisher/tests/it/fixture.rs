@@ -11,10 +11,10 @@ use aex_proto::aex::{
     work_publisher::v1::{self as pb, work_publisher_service_client::WorkPublisherServiceClient},
 };
 use aex_store::Store;
-use aex_testkit::{Database, Shape, Who, World, principal};
+use aex_testkit::{Database, Ledger, Shape, Who, World, principal};
 use aex_work_publisher::{App, Config, SCHEMA};
 
-use crate::{ledger::Ledger, settlement::Settlement};
+use crate::settlement::Settlement;
 
 pub type Client = WorkPublisherServiceClient<Wire>;
 
@@ -23,7 +23,7 @@ pub struct Publisher {
     pub database: Database,
     pub app: Arc<App>,
     pub ledger: Arc<Ledger>,
-    pub settlement: Arc<Settlement>,
+    pub settlement: Settlement,
     pub operator: Client,
     pub engine: Client,
     pub ada: Principal,
@@ -44,7 +44,7 @@ impl Publisher {
         let mut world = World::new(shape);
         let (ledger, settlement) = (Ledger::new(), Settlement::new());
         world.host(&ledger).await;
-        world.host(&settlement).await;
+        world.host(&settlement.played()).await;
         let database = Database::of(&SCHEMA).await;
         // Without workers: the relay stands still, so tests see what was published.
         let store = Store::attach(&SCHEMA, database.connect(), world.runtime());

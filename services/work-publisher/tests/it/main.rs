@@ -14,7 +14,6 @@ mod cancel_work;
 mod conformance;
 mod fixture;
 mod follows;
-mod ledger;
 mod list_works;
 mod payloads;
 mod publish_work;

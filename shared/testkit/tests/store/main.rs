@@ -1,11 +1,14 @@
 //! What the store does with what the database answers.
 
+mod follower;
+mod watch;
+
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
-use aex_error::status;
+use aex_error::{chain, status};
 use aex_kit::Call;
 use aex_store::{Failure, Schema, Store};
 use aex_testkit::{Database, Refused, Shape, World};
@@ -88,4 +91,27 @@ async fn replies_are_forgotten_after_a_day_and_not_before() {
             .await,
         1
     );
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_is_logged_with_its_cause_and_told_without() {
+    let world = World::new(Shape::InProcess);
+    let database = Database::of(&SCHEMA).await;
+    let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
+    let mut call = Call::own(world.runtime(), "example", "test", Duration::from_secs(10));
+    let ended = store
+        .work(&mut call, async |tx| {
+            sqlx::query("SELECT 1 / 0").execute(tx.sql()).await?;
+            Ok::<_, Failure>(())
+        })
+        .await;
+    let failure = ended.expect_err("nothing is divided by zero");
+    assert!(
+        chain(&failure).contains("division by zero"),
+        "{}",
+        chain(&failure)
+    );
+    let refused = Refused::from(status(&failure));
+    assert_eq!(refused.why(), (Code::Internal, "INTERNAL"));
+    assert!(!refused.message.contains("division"), "{}", refused.message);
 }
