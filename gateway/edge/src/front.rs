@@ -66,8 +66,10 @@ impl Front {
         let (reporter, health) = tonic_health::server::health_reporter();
         let mut housekeeping = RoutesBuilder::default();
         housekeeping.add_service(health);
-        if reflects && let Ok(reflection) = reflection() {
-            housekeeping.add_service(reflection);
+        // Clients of some languages, Python's among them, only know the older of the two reflections.
+        if reflects && let (Ok(reflection), Ok(older)) = (described().build_v1(), described().build_v1alpha())
+        {
+            housekeeping.add_service(reflection).add_service(older);
         }
         let ready = Arc::new(AtomicBool::new(false));
         let wait = wait_for(
@@ -179,22 +181,19 @@ async fn serves(mesh: &Mesh, service: &str) -> bool {
     answer.is_ok_and(|reply| reply.into_inner().status() == Serving::Serving)
 }
 
-/// Reflection of what the edge routes: the services, without Envoy's.
-fn reflection() -> Result<
-    tonic_reflection::server::v1::ServerReflectionServer<impl tonic_reflection::server::v1::ServerReflection>,
-    tonic_reflection::server::Error,
-> {
-    let mut builder = tonic_reflection::server::Builder::configure()
+/// What reflection tells: the services that the edge routes, without Envoy's, and the details of refusals, which tools
+/// could not read otherwise.
+fn described() -> tonic_reflection::server::Builder<'static> {
+    let builder = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(aex_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .with_service_name("grpc.health.v1.Health");
-    for service in POOL
-        .services()
+    POOL.services()
         .filter(|service| service.full_name().starts_with("aex."))
-    {
-        builder = builder.with_service_name(service.full_name());
-    }
-    builder.build_v1()
+        .fold(builder, |builder, service| {
+            builder.with_service_name(service.full_name())
+        })
 }
 
 /// Health and reflection are answered here, everything else by the services.

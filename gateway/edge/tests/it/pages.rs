@@ -16,9 +16,12 @@ use tonic::{Code, transport::Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
-use tonic_reflection::pb::v1::{
-    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
-    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+use tonic_reflection::pb::{
+    v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    },
+    v1alpha,
 };
 
 use crate::{
@@ -103,13 +106,14 @@ async fn without_its_services_it_is_alive_but_not_ready() {
     assert_eq!(connection.send("GET", "/ready", &[], &[]).await.code, 503);
 }
 
-async fn services(address: SocketAddr) -> Result<Vec<String>, Code> {
+/// What reflection answers to one question.
+async fn reflected(address: SocketAddr, question: MessageRequest) -> Result<MessageResponse, Code> {
     let channel = Endpoint::from_shared(format!("http://127.0.0.1:{}", address.port()))
         .unwrap()
         .connect_lazy();
     let ask = ServerReflectionRequest {
         host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
+        message_request: Some(question),
     };
     let mut client = ServerReflectionClient::new(channel);
     let mut answers = client
@@ -117,11 +121,35 @@ async fn services(address: SocketAddr) -> Result<Vec<String>, Code> {
         .await
         .map_err(|status| status.code())?
         .into_inner();
-    match answers.message().await.unwrap().unwrap().message_response {
-        Some(MessageResponse::ListServicesResponse(list)) => {
+    Ok(answers
+        .message()
+        .await
+        .unwrap()
+        .unwrap()
+        .message_response
+        .unwrap())
+}
+
+async fn services(address: SocketAddr) -> Result<Vec<String>, Code> {
+    match reflected(address, MessageRequest::ListServices(String::new())).await? {
+        MessageResponse::ListServicesResponse(list) => {
             Ok(list.service.into_iter().map(|service| service.name).collect())
         }
         other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn reflection_knows_the_details_of_refusals() {
+    let world = World::new(Shape::InProcess);
+    let address = edge(&world, &config()).await;
+    for detail in ["ErrorInfo", "BadRequest", "RetryInfo", "QuotaFailure"] {
+        let question = MessageRequest::FileContainingSymbol(format!("google.rpc.{detail}"));
+        let answer = reflected(address, question).await.unwrap();
+        assert!(
+            matches!(answer, MessageResponse::FileDescriptorResponse(_)),
+            "{detail}: {answer:?}"
+        );
     }
 }
 
@@ -154,6 +182,34 @@ async fn reflection_is_for_this_machine_only() {
         ..config()
     };
     assert_eq!(services(edge(&world, &off).await).await, Err(Code::Unimplemented));
+}
+
+#[tokio::test]
+async fn a_client_that_knows_only_the_older_reflection_is_answered_the_same() {
+    let world = World::new(Shape::InProcess);
+    let address = edge(&world, &config()).await;
+    let channel = Endpoint::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect_lazy();
+    let ask = v1alpha::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(v1alpha::server_reflection_request::MessageRequest::ListServices(
+            String::new(),
+        )),
+    };
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel);
+    let mut answers = client
+        .server_reflection_info(futures::stream::iter([ask]))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    let Some(v1alpha::server_reflection_response::MessageResponse::ListServicesResponse(list)) = answer
+    else {
+        panic!("{answer:?}");
+    };
+    let listed: Vec<_> = list.service.into_iter().map(|service| service.name).collect();
+    assert_eq!(Ok(listed), services(address).await);
 }
 
 #[tokio::test]
