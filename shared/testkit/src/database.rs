@@ -114,7 +114,8 @@ impl Database {
         &self.connect
     }
 
-    async fn sql(&self) -> PgConnection {
+    /// A connection of the test itself, with the rights of the schema's owner: to hold locks that a service meets.
+    pub async fn sql(&self) -> PgConnection {
         let options = self
             .connect
             .owner

@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod committer;
 mod conformance;
 mod crash;
 mod deposits;
