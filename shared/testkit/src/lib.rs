@@ -4,6 +4,7 @@
 pub mod conformance;
 mod database;
 mod refused;
+pub mod trader;
 mod world;
 
 pub use database::Database;
