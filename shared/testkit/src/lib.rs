@@ -8,6 +8,7 @@ pub mod process;
 pub mod raw;
 mod refused;
 mod scratch;
+pub mod trader;
 mod world;
 
 pub use database::Database;
