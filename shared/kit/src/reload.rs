@@ -157,3 +157,121 @@ pub fn follow_keys(verifier: Verifier, files: Vec<PathBuf>, runtime: &Runtime, e
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rand::{SeedableRng as _, rngs::StdRng};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{Clock, ManualClock, principal::PrincipalKey, tls::DevAuthority};
+
+    const EVERY: Duration = Duration::from_secs(10);
+
+    fn runtime() -> (Runtime, ManualClock) {
+        let (clock, hand) = Clock::manual(Clock::system().now());
+        (Runtime::new(clock, StdRng::seed_from_u64(1)), hand)
+    }
+
+    /// Lets time pass until something holds.
+    async fn until(hand: &ManualClock, holds: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            hand.advance(EVERY);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_two_looks_agree_on_is_told_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let mut files = Files::new(vec![path.clone()]);
+        assert_eq!(files.look().await, None);
+        let missing = files.look().await.unwrap().unwrap_err();
+        assert!(missing.contains("/a: "), "{missing}");
+        assert_eq!(files.look().await, None);
+        for text in ["half", "whole"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(files.look().await, None, "{text}");
+        }
+        assert_eq!(files.look().await, Some(Ok(vec!["whole".to_owned()])));
+        assert_eq!(files.look().await, None);
+    }
+
+    #[tokio::test]
+    async fn an_identity_follows_its_files_and_takes_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let (runtime, hand) = runtime();
+        let authority = DevAuthority::new("aex", runtime.now()).unwrap();
+        let files = ["ca", "pem", "key"].map(|name| folder.path().join(name));
+        let put = |pem: &Pem| {
+            let [ca, cert, key] = &files;
+            fs::write(ca, &pem.ca).unwrap();
+            fs::write(cert, &pem.cert).unwrap();
+            fs::write(key, &pem.key).unwrap();
+        };
+        let first = authority.service("identity", runtime.now()).unwrap();
+        put(&first);
+        let credentials = Credentials::new(&first).unwrap();
+        let identity = Identity {
+            credentials: credentials.clone(),
+            peer: Peer::Service("identity".to_owned()),
+            trust_domain: "aex".to_owned(),
+            files: files.clone(),
+        };
+        identity.follow(&runtime, EVERY);
+
+        let hours = |hours| runtime.now().saturating_add(Duration::from_hours(hours));
+        let foreign = authority.service("settlement", hours(3)).unwrap();
+        let foreign_end = Credentials::new(&foreign).unwrap().validity().end;
+        put(&foreign);
+        for _ in 0..10 {
+            hand.advance(EVERY);
+            tokio::task::yield_now().await;
+        }
+        let second = authority.service("identity", hours(2)).unwrap();
+        let end = Credentials::new(&second).unwrap().validity().end;
+        put(&second);
+        until(&hand, || {
+            assert_ne!(credentials.validity().end, foreign_end);
+            credentials.validity().end == end
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn keys_of_principals_change_in_every_clone_of_the_verifier() {
+        let folder = tempfile::tempdir().unwrap();
+        let (runtime, hand) = runtime();
+        let keys = [1, 2].map(|seed| PrincipalKey::from_seed(&[seed; 32]).unwrap());
+        let [old, new] = &keys;
+        let path = folder.path().join("principal.pub");
+        fs::write(&path, old.public_pem()).unwrap();
+        let verifier = Verifier::new([old.public_pem()]).unwrap();
+        let guards = verifier.clone();
+        follow_keys(verifier, vec![path.clone()], &runtime, EVERY);
+
+        let principal = crate::Principal {
+            tenant: aex_types::TenantId::from(uuid::Uuid::from_u128(
+                0x0190_0000_0000_7000_8000_0000_0000_0001,
+            )),
+            tenant_type: crate::TenantType::Both,
+            internal: false,
+            key: aex_types::KeyId::from(uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0002)),
+            scopes: Vec::new(),
+            provider: None,
+        };
+        let believes = |key: &PrincipalKey| {
+            let now = runtime.now();
+            guards.verify(&key.sign(&principal, now).unwrap(), now).is_some()
+        };
+        assert!(believes(old) && !believes(new));
+        fs::write(&path, new.public_pem()).unwrap();
+        until(&hand, || believes(new)).await;
+        assert!(!believes(old));
+    }
+}
