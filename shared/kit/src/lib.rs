@@ -11,6 +11,7 @@ mod guard;
 mod host;
 mod mesh;
 pub mod principal;
+pub mod reload;
 mod rpc;
 mod runtime;
 mod server;
