@@ -136,7 +136,7 @@ impl Caller {
     }
 }
 
-fn unnamed(problem: Problem) -> Refusal {
+pub(crate) fn unnamed(problem: Problem) -> Refusal {
     Refusal {
         code: Code::InvalidArgument,
         problem,

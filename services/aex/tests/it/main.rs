@@ -10,5 +10,6 @@
 
 mod dev;
 mod machine;
+mod rebuild;
 mod serve;
 mod words;
