@@ -2,10 +2,10 @@
 //! how, replay, deadline, size. A service registers a valid request for each of its methods; a method without one fails
 //! the suite.
 
-use std::{collections::BTreeMap, fmt::Write as _, future::Future, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, future::Future};
 
 use aex_kit::{
-    TenantType, Wire,
+    TenantType,
     access::{self, Method},
 };
 use aex_proto::{
@@ -13,14 +13,14 @@ use aex_proto::{
     aex::common::v1::{Audience, Format, Limits},
     prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MethodDescriptor, ReflectMessage as _, Value},
 };
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::Bytes;
 use prost::Message as _;
-use tonic::{
-    Code, Request, Status,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-};
+use tonic::{Code, Request, Status};
 
-use crate::{Database, Refused, Who, World, principal};
+use crate::{
+    Database, Refused, Who, World, principal,
+    raw::{call, unary},
+};
 
 /// A service under the suite.
 pub trait Conforms {
@@ -277,12 +277,7 @@ impl<S: Conforms> Suite<'_, S> {
 
     async fn call(&mut self, who: &Who, rule: &Method, bytes: Vec<u8>) -> Result<Bytes, Status> {
         let wire = self.service.world().client(who, S::NAME);
-        let request = Request::new(Bytes::from(bytes));
-        if rule.is_watch {
-            first_of_stream(wire, &rule.path, request).await
-        } else {
-            unary(wire, &rule.path, request).await
-        }
+        call(wire, rule, Request::new(Bytes::from(bytes))).await
     }
 }
 
@@ -422,65 +417,4 @@ fn change(request: &mut DynamicMessage) -> bool {
         Value::String(format!("{prefix}_01h455vb4pex5vsknk084sn02q")),
     );
     true
-}
-
-/// Sends bytes as they are.
-#[derive(Debug, Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        let length = buffer.remaining();
-        Ok(Some(buffer.copy_to_bytes(length)))
-    }
-}
-
-async fn unary(wire: Wire, path: &str, request: Request<Bytes>) -> Result<Bytes, Status> {
-    let mut grpc = tonic::client::Grpc::new(wire).max_decoding_message_size(usize::MAX);
-    grpc.ready().await?;
-    let path = path.parse().expect("a method's path is a path");
-    tokio::time::timeout(Duration::from_secs(30), grpc.unary(request, path, Raw))
-        .await
-        .map_err(|_| Status::cancelled("no answer in 30 s"))?
-        .map(tonic::Response::into_inner)
-}
-
-async fn first_of_stream(wire: Wire, path: &str, request: Request<Bytes>) -> Result<Bytes, Status> {
-    let mut grpc = tonic::client::Grpc::new(wire).max_decoding_message_size(usize::MAX);
-    grpc.ready().await?;
-    let path = path.parse().expect("a method's path is a path");
-    let mut stream = grpc.server_streaming(request, path, Raw).await?.into_inner();
-    // A watch that is admitted may have nothing to tell.
-    match tokio::time::timeout(Duration::from_millis(200), stream.message()).await {
-        Ok(message) => message.map(Option::unwrap_or_default),
-        Err(_) => Ok(Bytes::new()),
-    }
 }

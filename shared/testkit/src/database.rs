@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -19,6 +18,8 @@ use sqlx::{
 };
 use tokio::sync::OnceCell;
 
+use crate::Scratch;
+
 /// Connections of one service of one test.
 const CONNECTIONS: u32 = 4;
 
@@ -32,6 +33,8 @@ pub struct Database {
 
 struct Server {
     private: PrivateServer,
+    // It lives as long as the process, like the server in it.
+    _folder: Scratch,
     templates: Mutex<HashMap<&'static str, Arc<OnceCell<()>>>>,
     next: std::sync::atomic::AtomicU32,
 }
@@ -39,32 +42,18 @@ struct Server {
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
-        let folder = folder();
-        let mut options = Options::new(folder, Search::from_env());
+        let folder = Scratch::new();
+        let mut options = Options::new(folder.path().join("postgres"), Search::from_env());
         options.durable = false;
         options.template_cache = Some(std::env::temp_dir().join("aex-tests-template"));
         let private = PrivateServer::start(&options).expect("a private PostgreSQL for the tests");
         Server {
             private,
+            _folder: folder,
             templates: Mutex::default(),
             next: 0.into(),
         }
     })
-}
-
-/// A folder that the next run sweeps when this one was killed before it could.
-fn folder() -> PathBuf {
-    let root = std::env::temp_dir();
-    for entry in std::fs::read_dir(&root).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name
-            .strip_prefix("aex-tests-")
-            .and_then(|pid| pid.parse::<u32>().ok());
-        if owner.is_some_and(|pid| !PathBuf::from(format!("/proc/{pid}")).exists()) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
-    root.join(format!("aex-tests-{}", std::process::id()))
 }
 
 impl Server {

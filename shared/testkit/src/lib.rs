@@ -3,10 +3,17 @@
 
 pub mod conformance;
 mod database;
+pub mod fleet;
+pub mod process;
+pub mod raw;
 mod refused;
+mod scratch;
 pub mod trader;
 mod world;
 
 pub use database::Database;
+pub use fleet::{Fleet, FleetOptions};
+pub use process::Process;
 pub use refused::Refused;
+pub use scratch::Scratch;
 pub use world::{Shape, Who, World, principal};
