@@ -202,7 +202,8 @@ impl Cast {
     }
 }
 
-#[tokio::test]
+// Another thread closes the connections when the exchange asks for it, while this one waits for its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_table_is_the_fold_of_the_log_and_what_was_touched_is_named() {
     let machine = Machine::new();
     let mut running = machine.start();
@@ -211,8 +212,6 @@ async fn every_table_is_the_fold_of_the_log_and_what_was_touched_is_named() {
     let cast = Cast::of(&exchange).await;
     cast.trade().await;
     cast.change(&exchange, made["key_id"].as_str().unwrap()).await;
-    // A connection that stays open is waited for.
-    drop((cast, exchange));
     assert!(running.signal("TERM").success());
 
     let (is_whole, said) = fsck(&machine, &["--rebuild"]);
@@ -291,7 +290,6 @@ async fn events_that_wait_count(machine: &Machine) {
     let mut running = machine.start();
     let exchange = Exchange::of_home(&machine.data());
     exchange.tenant("Cy", TenantType::Both).await;
-    drop(exchange);
     assert!(running.signal("TERM").success());
     let (is_whole, said) = fsck(machine, &["--rebuild"]);
     assert!(is_whole, "{said}");
@@ -309,7 +307,7 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_consumer_that_is_killed_between_effect_and_position_applies_once() {
     let machine = Machine::new();
     let mut running = machine.start();
@@ -361,7 +359,6 @@ async fn a_consumer_that_is_killed_between_effect_and_position_applies_once() {
         trust().await.total_contracts > 0
     })
     .await;
-    drop((cast, exchange));
     assert!(running.signal("TERM").success());
     let (is_whole, said) = fsck(&machine, &["--rebuild"]);
     assert!(is_whole, "{said}");
