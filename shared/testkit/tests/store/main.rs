@@ -1,6 +1,7 @@
 //! What the store does with what the database answers.
 
 mod follower;
+mod image;
 mod watch;
 
 use std::{
@@ -20,6 +21,8 @@ static SCHEMA: Schema = Schema {
     migrations: Migrator::DEFAULT,
     keeps_keys: false,
     not_replayed: &[],
+    set_again: &[],
+    set_by_feed: &[],
 };
 
 /// A transaction whose first attempts the database refuses as colliding.
