@@ -8,13 +8,11 @@ use aex_proto::aex::{
     bid_evaluator::v1::{self as pb, bid_evaluator_service_client::BidEvaluatorServiceClient},
     bid_gateway::v1 as gateway,
     common::v1::{Event, Money, Tier},
-    event_ledger::v1::StoredEvent,
     trust_broker::v1 as trust,
     work_publisher::v1 as publisher,
 };
 use aex_store::Store;
 use aex_testkit::{Database, Ledger, Shape, Who, World, principal};
-use prost::Message as _;
 
 use crate::doubles::Peers;
 

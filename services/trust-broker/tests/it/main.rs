@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::disallowed_methods,
     unreachable_pub,
     reason = "what does not hold fails the test"
 )]

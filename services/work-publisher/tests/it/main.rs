@@ -1,9 +1,7 @@
 //! Work-market, tested on a real PostgreSQL, in process and over mutual TLS.
 
 #![expect(
-    clippy::disallowed_methods,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     unreachable_pub,
     reason = "what does not hold fails the test"

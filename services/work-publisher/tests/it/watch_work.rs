@@ -54,7 +54,7 @@ async fn nobody_watches_the_work_of_another() {
 
 #[tokio::test]
 async fn a_token_that_was_never_given_is_refused() {
-    let mut market = Publisher::new().await;
+    let market = Publisher::new().await;
     let published = market.publish(work()).await;
     let mut watch = market.watch(&published.work_id, 2).await;
     let refused = Refused::from(watch.message().await.unwrap_err());
