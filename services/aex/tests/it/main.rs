@@ -11,4 +11,5 @@
 mod dev;
 mod machine;
 mod serve;
+mod system;
 mod words;
