@@ -1,6 +1,10 @@
 //! The signed principal: what the gateway says about a tenant's call, for services to verify.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::Duration,
+};
 
 use aex_types::Timestamp;
 use ed25519_dalek::{
@@ -132,13 +136,13 @@ impl PrincipalKey {
 /// The keys whose principals a service believes.
 #[derive(Clone, Default)]
 pub struct Verifier {
-    keys: HashMap<String, DecodingKey>,
+    keys: Arc<RwLock<HashMap<String, DecodingKey>>>,
 }
 
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Verifier")
-            .field("keys", &self.keys.keys())
+            .field("keys", &self.known().len())
             .finish()
     }
 }
@@ -146,16 +150,20 @@ impl std::fmt::Debug for Verifier {
 impl Verifier {
     /// Believes the keys of these PEMs.
     pub fn new<'a>(public_pems: impl IntoIterator<Item = &'a str>) -> Result<Self, KeyError> {
-        let keys = public_pems
-            .into_iter()
-            .map(|pem| {
-                Ok((
-                    key_id(pem),
-                    DecodingKey::from_ed_pem(pem.as_bytes()).map_err(KeyError::of)?,
-                ))
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { keys })
+        Ok(Self {
+            keys: Arc::new(RwLock::new(decoded(public_pems)?)),
+        })
+    }
+
+    /// Believes these keys from now on and no others, in every clone.
+    pub fn replace<'a>(&self, public_pems: impl IntoIterator<Item = &'a str>) -> Result<(), KeyError> {
+        let keys = decoded(public_pems)?;
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        Ok(())
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, HashMap<String, DecodingKey>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The principal that a token states; `None` for every token that is not exactly right.
@@ -164,13 +172,13 @@ impl Verifier {
         if header.typ.as_deref() != Some(TYPE) {
             return None;
         }
-        let key = self.keys.get(header.kid.as_deref()?)?;
+        let key = self.known().get(header.kid.as_deref()?)?.clone();
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
         // The runtime's clock decides, below.
         rules.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &rules).ok()?.claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &rules).ok()?.claims;
         let seconds = now.unix_micros() / 1_000_000;
         let skew = 5;
         if seconds > claims.exp || claims.iat > seconds + skew {
@@ -189,6 +197,18 @@ impl Verifier {
             provider,
         })
     }
+}
+
+fn decoded<'a>(
+    public_pems: impl IntoIterator<Item = &'a str>,
+) -> Result<HashMap<String, DecodingKey>, KeyError> {
+    public_pems
+        .into_iter()
+        .map(|pem| {
+            let key = DecodingKey::from_ed_pem(pem.as_bytes()).map_err(KeyError::of)?;
+            Ok((key_id(pem), key))
+        })
+        .collect()
 }
 
 /// The id of a key: the end of its public PEM's base 64, which tells keys apart and says nothing else.

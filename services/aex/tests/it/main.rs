@@ -8,8 +8,11 @@
     reason = "what does not hold fails the test"
 )]
 
+mod certificates;
+mod deployment;
 mod dev;
 mod machine;
 mod serve;
 mod system;
+mod trade;
 mod words;

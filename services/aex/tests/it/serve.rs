@@ -13,7 +13,7 @@ use aex_testkit::{
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use tonic::{Code, Request, Status, transport::Endpoint};
 
-use crate::system::exchange;
+use crate::system::{exchange, until};
 
 const AEX: &str = env!("CARGO_BIN_EXE_aex");
 /// In how many orders the services are started.
@@ -106,9 +106,10 @@ async fn the_edge_is_ready_when_the_last_service_has_come() {
 async fn who_waits_for_others_ends_when_asked_to() {
     let fleet = fleet().await;
     fleet.launch(&[GATEWAY]);
-    while !fleet.log(GATEWAY).contains("gateway listens on") {
-        tokio::task::yield_now().await;
-    }
+    until("the edge listens", async || {
+        fleet.log(GATEWAY).contains("gateway listens on").then_some(())
+    })
+    .await;
     assert!(!fleet.serves(GATEWAY).await);
     let (end, took) = fleet.stop_one(GATEWAY).await;
     assert!(
@@ -125,6 +126,23 @@ async fn who_waits_for_others_ends_when_asked_to() {
         "{end} after {took:?}"
     );
     assert_eq!(fleet.errors(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_while_the_ledger_is_away_is_told_when_it_is_back() {
+    let fleet = Fleet::start(Path::new(AEX), FleetOptions::default()).await;
+    let exchange = exchange(&fleet);
+    let (ada, bob) = (
+        exchange.consumer("Ada").await,
+        exchange.provider("Bob", "trade").await,
+    );
+    ada.deposit("10").await.unwrap();
+    fleet.kill("event-ledger");
+    let work = ada.publish(&Terms::default()).await.unwrap();
+    fleet.start_one("event-ledger").await;
+    bob.until_offered(&work.work_id).await;
+    assert_eq!(fleet.errors(), Vec::<String>::new());
+    fleet.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

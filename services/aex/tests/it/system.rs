@@ -4,7 +4,7 @@ mod refusals;
 mod site;
 mod walkthroughs;
 
-pub use site::exchange;
+pub use site::{exchange, until};
 
 /// Makes two tests of each function: on an exchange in one process, and on one of processes. An exchange that a test
 /// was well on must have stayed well itself.

@@ -1,20 +1,20 @@
 //! An exchange to test, in either shape.
 
-use std::{collections::HashMap, path::Path, time::Duration};
-
-use aex_kit::{Clock, tls::DevAuthority};
-use aex_proto::{
-    POOL,
-    prost_reflect::{DynamicMessage, Value},
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
 };
-use aex_testkit::{Fleet, FleetOptions, Process, fleet::SERVICES, process::errors, raw, trader::Exchange};
-use prost::Message as _;
+
+use aex_kit::{
+    Clock,
+    tls::{DevAuthority, write_private},
+};
+use aex_testkit::{Fleet, FleetOptions, Process, fleet::SERVICES, process::errors, trader::Exchange};
 use sqlx::{ConnectOptions as _, PgConnection, postgres::PgConnectOptions};
 use tokio::time::Instant;
-use tonic::{
-    Request,
-    transport::{Channel, Endpoint},
-};
+use tonic::transport::{Channel, Endpoint};
 
 use crate::machine::Machine;
 
@@ -104,36 +104,29 @@ impl Site {
         }
     }
 
-    /// Asks every service what it finds broken in its own tables, and where there is one the checker of them all.
-    pub async fn audit(&self) {
-        for (service, _) in SERVICES {
-            let package = format!("aex.{}.v1.", service.replace('-', "_"));
-            let audits = POOL
-                .services()
-                .filter(|contract| contract.full_name().starts_with(&package))
-                .flat_map(|contract| contract.methods().collect::<Vec<_>>())
-                .filter(|method| method.name() == "Audit");
-            for method in audits {
-                let path = format!("/{}/Audit", method.parent_service().full_name());
-                // What is broken stands on the first page.
-                let request = Request::new(DynamicMessage::new(method.input()).encode_to_vec().into());
-                let answer = raw::unary(self.exchange.operator(service), &path, request)
-                    .await
-                    .unwrap();
-                let answer = DynamicMessage::decode(method.output(), answer).unwrap();
-                let found = answer.get_field_by_name("violations").unwrap().into_owned();
-                assert_eq!(found, Value::List(Vec::new()), "{service}");
+    /// Nothing is broken, in the tables of each service and between them.
+    pub fn check(&self) {
+        let output = match &self.shape {
+            Shape::OneProcess(_, machine) => machine.run(&["fsck", "--json"]),
+            Shape::Processes(fleet) => {
+                let mut fsck = Command::new(AEX);
+                fsck.args(["fsck", "--json", "--config"]).arg(operator(fleet));
+                fsck.output().unwrap()
             }
-        }
-        if let Shape::OneProcess(_, machine) = &self.shape {
-            let found = machine.json(&["fsck", "--json"]);
-            assert_eq!(found["violations"].as_array().map(Vec::len), Some(0), "{found}");
-        }
+        };
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success(),
+            "{said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(found["violations"].as_array().map(Vec::len), Some(0), "{found}");
     }
 
     /// Ends the exchange: nothing is broken, every process ends as it should, and nobody logged an error.
     pub async fn close(self) {
-        self.audit().await;
+        self.check();
         let errors = match self.shape {
             Shape::OneProcess(mut process, machine) => {
                 process.terminate();
@@ -157,6 +150,22 @@ pub fn exchange(fleet: &Fleet) -> Exchange {
     let services = SERVICES.iter().map(|(name, _)| *name);
     let wires: HashMap<_, _> = services.map(|name| (name, fleet.operator(name))).collect();
     Exchange::new(&fleet.edge(), move |service| wires.get(service).unwrap().clone())
+}
+
+/// An operator's certificate, and the file that names it beside the services.
+fn operator(fleet: &Fleet) -> PathBuf {
+    let pem = fleet.authority().operator("ada", Clock::system().now()).unwrap();
+    let write = |name: &str, text: &str| {
+        let path = fleet.folder().join(name);
+        write_private(&path, text).unwrap();
+        path
+    };
+    let (cert, key) = (write("ada.pem", &pem.cert), write("ada.key", &pem.key));
+    let ca = fleet.folder().join("ca.pem");
+    let services = std::fs::read_to_string(fleet.config()).unwrap();
+    let whole =
+        format!("{services}[operator.auth]\nca_file = {ca:?}\ncert_file = {cert:?}\nkey_file = {key:?}\n");
+    write("operator.toml", &whole)
 }
 
 /// Looks until there is something. Fails the test when it does not come.
