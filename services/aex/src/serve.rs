@@ -27,6 +27,8 @@ use crate::{
 
 /// How often a service asks whether it can serve, at start.
 const LOOK: Duration = Duration::from_millis(100);
+/// The least time that calls under way have to end.
+const DRAIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
@@ -48,19 +50,45 @@ pub(crate) async fn run(options: Serve) -> Result<(), Problem> {
         .filter(|name| *name != aex_gateway::NAME)
         .cloned()
         .collect();
-    let services = named(&names)?;
+    let services: Vec<_> = named(&names)?
+        .into_iter()
+        .map(|service| Ok((service, (service.settings)(file)?)))
+        .collect::<Result<_, Problem>>()?;
+    let drains = services.iter().map(|(_, settings)| settings.server.drain());
+    let drain = drains.fold(DRAIN, Duration::max);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
 
     let runtime = Runtime::system();
-    let mesh = Mesh::new(&runtime);
-    let mut drain = Duration::from_secs(10);
+    let serving = async {
+        up(&services, file, with_edge, &runtime).await?;
+        show::announce(&format!("serving {}\n", options.services.join(", ")));
+        std::future::pending().await
+    };
+    // Who is asked to end while it still waits for something ends as well.
+    let ended = tokio::select! {
+        ended = serving => ended,
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    };
+    if !runtime.shutdown(drain).await {
+        tracing::warn!(?drain, "some calls did not end in time");
+    }
+    ended
+}
+
+/// Opens everything, one service after the other; waits for each until it can serve.
+async fn up(
+    services: &[(&Service, Settings)],
+    file: Option<&Path>,
+    with_edge: bool,
+    runtime: &Runtime,
+) -> Result<(), Problem> {
+    let mesh = Mesh::new(runtime);
     let mut opened = Vec::new();
-    for service in services {
-        let settings = (service.settings)(file)?;
+    for (service, settings) in services {
         telemetry::start(&settings.telemetry);
-        drain = drain.max(settings.server.drain());
-        opened.push(seat(service, &settings, file, &mesh, &runtime).await?);
+        opened.push(seat(service, settings, file, &mesh, runtime).await?);
     }
     for service in &mut opened {
         std::mem::replace(&mut service.start, Box::new(|| {}))();
@@ -69,15 +97,7 @@ pub(crate) async fn run(options: Serve) -> Result<(), Problem> {
         }
     }
     if with_edge {
-        edge(file, &mesh, &runtime).await?;
-    }
-    show::announce(&format!("serving {}\n", options.services.join(", ")));
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    if !runtime.shutdown(drain).await {
-        tracing::warn!(?drain, "some calls did not end in time");
+        edge(file, &mesh, runtime).await?;
     }
     Ok(())
 }

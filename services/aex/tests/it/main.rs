@@ -14,5 +14,6 @@ mod dev;
 mod machine;
 mod rebuild;
 mod serve;
+mod system;
 mod trade;
 mod words;

@@ -3,14 +3,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use aex_proto::aex::contract_engine::v1::ContractStatus;
 use aex_proto::aex::identity::v1::{self as pb, identity_service_client::IdentityServiceClient};
 use aex_testkit::{
     Fleet, FleetOptions, Refused,
     fleet::{GATEWAY, SERVICES},
+    trader::Terms,
 };
+use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use tonic::{Code, Request, Status, transport::Endpoint};
 
+use crate::system::{exchange, until};
+
 const AEX: &str = env!("CARGO_BIN_EXE_aex");
+/// In how many orders the services are started.
+const ORDERS: u32 = 24;
 
 /// A fleet of which nothing runs yet.
 async fn fleet() -> Fleet {
@@ -99,9 +106,10 @@ async fn the_edge_is_ready_when_the_last_service_has_come() {
 async fn who_waits_for_others_ends_when_asked_to() {
     let fleet = fleet().await;
     fleet.launch(&[GATEWAY]);
-    while !fleet.log(GATEWAY).contains("gateway listens on") {
-        tokio::task::yield_now().await;
-    }
+    until("the edge listens", async || {
+        fleet.log(GATEWAY).contains("gateway listens on").then_some(())
+    })
+    .await;
     assert!(!fleet.serves(GATEWAY).await);
     let (end, took) = fleet.stop_one(GATEWAY).await;
     assert!(
@@ -117,5 +125,59 @@ async fn who_waits_for_others_ends_when_asked_to() {
         end.success() && took < Duration::from_secs(10),
         "{end} after {took:?}"
     );
+    assert_eq!(fleet.errors(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_while_the_ledger_is_away_is_told_when_it_is_back() {
+    let fleet = Fleet::start(Path::new(AEX), FleetOptions::default()).await;
+    let exchange = exchange(&fleet);
+    let (ada, bob) = (
+        exchange.consumer("Ada").await,
+        exchange.provider("Bob", "trade").await,
+    );
+    ada.deposit("10").await.unwrap();
+    fleet.kill("event-ledger");
+    let work = ada.publish(&Terms::default()).await.unwrap();
+    fleet.start_one("event-ledger").await;
+    bob.until_offered(&work.work_id).await;
+    assert_eq!(fleet.errors(), Vec::<String>::new());
+    fleet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_whatever_order_they_are_started_all_services_become_ready_and_trade() {
+    let fleet = fleet().await;
+    let seed = rand::random::<u64>();
+    println!("the orders are those of seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let exchange = exchange(&fleet);
+    for round in 0..ORDERS {
+        let mut order: Vec<_> = SERVICES.iter().map(|(name, _)| *name).collect();
+        order.shuffle(&mut rng);
+        let begun = Instant::now();
+        fleet.launch(&order);
+        fleet.wait_for(&order).await;
+        let ready = begun.elapsed();
+        let (ada, bob) = (
+            exchange.consumer("Ada").await,
+            exchange.provider("Bob", "trade").await,
+        );
+        ada.deposit("10").await.unwrap();
+        let work = ada.publish(&Terms::default()).await.unwrap();
+        bob.until_offered(&work.work_id).await;
+        let bid = bob.bid(&work.work_id, "4").await.unwrap();
+        let contract = ada.award(&work.work_id, &bid.bid_id).await.unwrap();
+        bob.complete(&contract.contract_id, "done").await.unwrap();
+        ada.accept(&contract.contract_id).await.unwrap();
+        bob.until_contract_on(&work.work_id, &[ContractStatus::Settled])
+            .await;
+        let traded = begun.elapsed();
+        fleet.stop_services().await;
+        println!(
+            "{round}: ready {ready:?}, traded {traded:?}, ended {:?}: {order:?}",
+            begun.elapsed()
+        );
+    }
     assert_eq!(fleet.errors(), Vec::<String>::new());
 }
