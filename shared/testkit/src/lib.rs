@@ -4,8 +4,8 @@
 pub mod conformance;
 mod database;
 pub mod double;
-mod ledger;
 pub mod fleet;
+mod ledger;
 pub mod process;
 pub mod raw;
 mod refused;
@@ -15,8 +15,8 @@ mod world;
 
 pub use database::Database;
 pub use double::{Double, Script, Turn};
-pub use ledger::Ledger;
 pub use fleet::{Fleet, FleetOptions};
+pub use ledger::Ledger;
 pub use process::Process;
 pub use refused::Refused;
 pub use scratch::Scratch;

@@ -21,7 +21,8 @@ async fn stop(settlement: &Settlement) -> PgConnection {
 
 /// Waits until a transaction of the committer stands before the lock.
 async fn until_it_waits(settlement: &Settlement, lock: &mut PgConnection) {
-    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid";
+    let waits =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid";
     for _ in 0..2_000 {
         let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&mut *lock).await.unwrap();
         if waiting > 0 {
@@ -98,7 +99,9 @@ async fn a_full_queue_refuses_what_comes_and_loses_nothing_that_it_took() {
     // Two fit; whoever is refused is answered at once, while the others wait.
     let mut refused = Vec::new();
     while refused.len() < 6 {
-        refused = (0..8).filter(|place: &usize| asked[*place].is_finished()).collect();
+        refused = (0..8)
+            .filter(|place: &usize| asked[*place].is_finished())
+            .collect();
         tokio::task::yield_now().await;
     }
     lock.close().await.unwrap();
@@ -109,7 +112,10 @@ async fn a_full_queue_refuses_what_comes_and_loses_nothing_that_it_took() {
             Ok(_) => assert!(!refused.contains(&place)),
             Err(status) => {
                 let reason = aex_testkit::Refused::from(status);
-                assert_eq!((reason.code, reason.reason.as_str()), (Code::Unavailable, "OVERLOADED"));
+                assert_eq!(
+                    (reason.code, reason.reason.as_str()),
+                    (Code::Unavailable, "OVERLOADED")
+                );
                 assert!(refused.contains(&place));
             }
         }
