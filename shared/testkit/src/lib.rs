@@ -1,5 +1,5 @@
 //! Worlds to test services in: a real PostgreSQL, every service in both shapes, every kind of caller, a clock that
-//! tests advance, and one conformance suite for all services.
+//! tests advance, one conformance suite for all services; and the exchange as it is deployed, with those who trade on it.
 
 pub mod conformance;
 mod database;
