@@ -1,5 +1,6 @@
 //! Worlds to test services in: a real PostgreSQL, every service in both shapes, every kind of caller, a clock that
-//! tests advance, peers that tests play, and one conformance suite for all services.
+//! tests advance, peers that tests play, one conformance suite for all services; and the exchange as it is deployed, with
+//! those who trade on it.
 
 pub mod conformance;
 mod database;
