@@ -8,7 +8,10 @@
     reason = "what does not hold fails the test"
 )]
 
+mod clients;
 mod dev;
+mod documents;
 mod machine;
+mod python;
 mod serve;
 mod words;
