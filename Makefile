@@ -23,25 +23,28 @@ dev: setup ## run the whole exchange on this machine
 	$(env) cargo run --release -p aex -- dev
 
 test: setup ## run all tests
+	@scripts/tools --optional buf grpcurl python
+	@rm -rf target/reasons target/skipped
 	$(env) cargo test --workspace --locked
 	@scripts/reasons
+	@scripts/skipped
 
 ci: ## run every check that CI runs
 	@scripts/ci
 
 fmt: ## format the code and the contracts
 	cargo fmt
-	@scripts/tools
+	@scripts/tools buf
 	$(tools) buf format --write
 
 lint: ## check the code and the contracts without running them
 	cargo clippy --workspace --all-targets --locked -- -D warnings
-	@scripts/tools
+	@scripts/tools buf
 	$(tools) buf lint
 
 # The baseline is what clients were generated from. A change that breaks them is shown here and accepted with the commit.
 proto: ## check and format the contracts, then make them the baseline for `buf breaking`
-	@scripts/tools
+	@scripts/tools buf
 	$(tools) buf lint
 	$(tools) buf format --write
 	@test ! -e proto/baseline.binpb || $(tools) buf breaking --against proto/baseline.binpb || \

@@ -10,9 +10,12 @@
 
 mod certificates;
 mod deployment;
+mod clients;
 mod dev;
+mod documents;
 mod machine;
 mod rebuild;
+mod python;
 mod serve;
 mod system;
 mod trade;
