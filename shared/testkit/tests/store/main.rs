@@ -89,3 +89,27 @@ async fn replies_are_forgotten_after_a_day_and_not_before() {
         1
     );
 }
+
+#[tokio::test]
+async fn a_caller_that_leaves_while_a_transaction_begins_leaves_no_connection_in_it() {
+    let world = World::new(Shape::InProcess);
+    let database = Database::of(&SCHEMA).await;
+    let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
+    let call = || Call::own(world.runtime(), "example", "test", Duration::from_secs(10));
+    let nothing = async |_: &mut aex_store::Tx<'_>| Ok::<_, Failure>(());
+    store
+        .read(&mut call(), nothing)
+        .await
+        .expect("a connection is open");
+    for _ in 0..50 {
+        // It begins, and is dropped at its first wait.
+        let mut left = call();
+        let _ = tokio::time::timeout(Duration::ZERO, store.read(&mut left, nothing)).await;
+        let written = store.work(&mut call(), async |tx| {
+            sqlx::query("DELETE FROM idempotency").execute(tx.sql()).await?;
+            Ok::<_, Failure>(())
+        });
+        written.await.expect("the connection is as good as new");
+        store.sweep().await.expect("so it is without a transaction");
+    }
+}
