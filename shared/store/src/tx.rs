@@ -194,6 +194,19 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
+    /// Moves the moment of a job that is still waiting; one that is under way or done stays as it is.
+    pub async fn postpone(&mut self, kind: &'static str, key: Uuid, due: Timestamp) -> Result<(), Failure> {
+        sqlx::query(sql!(
+            "UPDATE timer SET due_time = $3 WHERE kind = $1 AND key = $2 AND leased_until IS NULL"
+        ))
+        .bind(kind)
+        .bind(key)
+        .bind(chrono::DateTime::from(due))
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
     /// Tells the watchers of a resource something, with the commit. The caller holds the resource's row lock.
     pub async fn tell(&mut self, resource: Uuid, message: &impl Message) -> Result<(), Failure> {
         let now = self.now;
