@@ -8,7 +8,10 @@
     reason = "what does not hold fails the test"
 )]
 
+mod crash;
 mod dev;
+mod full;
+mod killer;
 mod machine;
 mod serve;
 mod words;
