@@ -35,6 +35,7 @@ use tonic::Code;
 
 use crate::{
     acks::Acks,
+    awards::Awards,
     caller::{Caller, ask, watch},
     choice::{Candidate, choose},
     key::key,
@@ -65,6 +66,8 @@ pub(crate) struct Consumer {
     caller: Caller,
     acks: Acks,
     run: String,
+    /// Its awards, for whoever wants to disturb them.
+    pub(crate) awards: Awards,
     bells: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
@@ -86,6 +89,7 @@ impl Consumer {
             caller,
             acks,
             run,
+            awards: Awards::default(),
             bells: Mutex::default(),
         }
     }
@@ -297,7 +301,10 @@ impl Consumer {
             work_id: work.work_id.clone(),
             bid_id: bid_id.to_owned(),
         };
-        match ask!(self.caller, contracts.award_contract, request) {
+        let award = self.awards.begin();
+        let answer = ask!(self.caller, contracts.award_contract, request);
+        award.end();
+        match answer {
             Ok(reply) => {
                 pursuit.contract_id = reply.contract.unwrap_or_default().contract_id;
                 self.acks.note("contract", &pursuit.contract_id)

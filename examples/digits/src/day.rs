@@ -8,8 +8,8 @@ use aex_proto::aex::{
 };
 use aex_types::Amount;
 use clap::Args;
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{
+    signal::unix::{SignalKind, signal},
     task::JoinSet,
     time::{Instant, timeout},
 };
@@ -19,6 +19,7 @@ use crate::{
     books::{self, Balance, Change},
     caller::{Caller, ask},
     cast::Cast,
+    chaos::Chaos,
     consumer::{Consumer, usd},
     exchange::{Exchange, find_aex, open_log},
     images,
@@ -42,8 +43,6 @@ const WORK_LIMIT: Duration = Duration::from_secs(3);
 const TRUST_LIMIT: Duration = Duration::from_secs(20);
 /// How often is looked for what comes by itself.
 const POLL: Duration = Duration::from_millis(100);
-/// The longest that the exchange is left alone before it is killed at a chosen moment, in milliseconds.
-const KILL_DELAY_MS: u64 = 400;
 
 /// The options of `day`.
 #[derive(Debug, Args)]
@@ -60,7 +59,7 @@ pub(crate) struct DayArgs {
     /// Goes on with the exchange, the agents and the trust of the last day.
     #[arg(long)]
     keep: bool,
-    /// Kills the exchange so many times, at random moments, and starts it again.
+    /// Kills the exchange so many times, at random moments and within awards, and starts it again.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     chaos: u32,
     /// Batches that are traded at once.
@@ -119,15 +118,31 @@ impl Folder {
 /// Plays a day. Answers its report; whether all was well stands in it.
 pub(crate) async fn run(args: &DayArgs) -> Result<Report, String> {
     let limit = DAY_LIMIT + WORK_LIMIT * args.works;
-    tokio::select! {
-        played = timeout(limit, play(args)) => {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let mut running = None;
+    let played = tokio::select! {
+        played = timeout(limit, play(args, &mut running)) => {
             played.unwrap_or_else(|_| Err(format!("the day has not ended within {} s", limit.as_secs())))
         }
         _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+        _ = terminate.recv() => Err("asked to end".to_owned()),
+    };
+    // The agents have ended with the day; when the exchange has, nothing of it is left.
+    let stopped = match running {
+        Some(exchange) => Exchange::stop(exchange).await,
+        None => Ok(()),
+    };
+    match (played, stopped) {
+        (Ok(mut report), Err(problem)) => {
+            report.problems.push(problem);
+            Ok(report)
+        }
+        (played, _) => played,
     }
 }
 
-async fn play(args: &DayArgs) -> Result<Report, String> {
+/// Plays a day on an exchange that it leaves in `running`.
+async fn play(args: &DayArgs, running: &mut Option<Exchange>) -> Result<Report, String> {
     let aex = find_aex()?;
     let images = images::load()?;
     let folder = Folder::prepare(args)?;
@@ -135,13 +150,15 @@ async fn play(args: &DayArgs) -> Result<Report, String> {
     let begun = Instant::now();
 
     progress.say("starting the exchange");
-    let mut exchange = Exchange::start(&aex, &folder.at("exchange"), &folder.at("exchange.log")).await?;
+    let exchange = Exchange::launch(&aex, &folder.at("exchange"), &folder.at("exchange.log"))?;
+    let exchange = running.insert(exchange);
+    exchange.start().await?;
     progress.say(&format!(
         "the exchange listens at {}; its files are in {}",
         exchange.edge(),
         folder.0.display()
     ));
-    let cast = Cast::of(&folder.at("cast.json"), &exchange).await?;
+    let cast = Cast::of(&folder.at("cast.json"), exchange).await?;
     let acks_path = folder.at("acks");
     let acks = Acks::open(&acks_path)?;
 
@@ -166,7 +183,16 @@ async fn play(args: &DayArgs) -> Result<Report, String> {
 
     let consumer = Arc::new(Consumer::new(wallet.clone(), acks, run));
     let opened = Instant::now();
-    let sales = trade(args, plans, &consumer, &mut exchange, &mut players, &progress).await?;
+    let mut chaos = Chaos::plan(args.chaos, plans.len(), args.seed);
+    let sales = trade(
+        args,
+        plans,
+        &consumer,
+        (exchange, &mut chaos),
+        &mut players,
+        &progress,
+    )
+    .await?;
     let traded = opened.elapsed();
     progress.end();
 
@@ -188,12 +214,10 @@ async fn play(args: &DayArgs) -> Result<Report, String> {
     let mut problems = books::audit(&sales, sums, &change, &changes)?;
     let fsck = exchange.fsck(&acks_path).await;
     problems.extend(fsck.as_ref().err().cloned());
-    if let Err(problem) = exchange.stop().await {
-        problems.push(problem);
-    }
     Ok(Report {
         seed: args.seed,
-        restarts: args.chaos,
+        kills: chaos.killed,
+        slowest_award_seconds: consumer.awards.slowest().as_secs_f64(),
         seconds: begun.elapsed().as_secs_f64(),
         trading_seconds: traded.as_secs_f64(),
         sales,
@@ -210,16 +234,10 @@ async fn trade(
     args: &DayArgs,
     plans: Vec<Plan>,
     consumer: &Arc<Consumer>,
-    exchange: &mut Exchange,
+    (exchange, chaos): (&mut Exchange, &mut Chaos),
     players: &mut [Player],
     progress: &Progress,
 ) -> Result<Vec<Sale>, String> {
-    let mut kills = plan::kills(
-        usize::try_from(args.chaos).unwrap_or_default(),
-        plans.len(),
-        args.seed,
-    );
-    let mut dice = StdRng::seed_from_u64(args.seed);
     let mut waiting = plans.into_iter();
     let mut under_way = JoinSet::new();
     let mut sales: Vec<Sale> = Vec::new();
@@ -231,15 +249,9 @@ async fn trade(
             let consumer = consumer.clone();
             under_way.spawn(async move { consumer.trade(&plan).await });
         }
-        if kills.first().is_some_and(|kill| *kill <= sales.len()) {
-            kills.remove(0);
-            pause(Duration::from_millis(dice.random_range(0..KILL_DELAY_MS))).await;
-            progress.say(&format!(
-                "killing the exchange after {} works, and starting it again",
-                sales.len()
-            ));
-            exchange.kill_and_restart().await?;
-        }
+        chaos
+            .strike(sales.len(), &consumer.awards, exchange, progress)
+            .await?;
         let ended = tokio::select! {
             refused = &mut listening => return Err(refused),
             ended = under_way.join_next() => ended,

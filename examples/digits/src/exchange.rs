@@ -42,6 +42,16 @@ pub(crate) struct Exchange {
 struct Running {
     edge: String,
     pid: u32,
+    database_ms: u64,
+}
+
+/// How long an exchange was away that was killed and started again.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Recovery {
+    /// From the kill until it took calls again.
+    pub(crate) down: Duration,
+    /// What of that was PostgreSQL's own: to end, to start and to recover.
+    pub(crate) database: Duration,
 }
 
 /// A tenant, as `aex init` tells of it.
@@ -72,18 +82,21 @@ pub(crate) fn find_aex() -> Result<PathBuf, String> {
 }
 
 impl Exchange {
-    /// Starts one in a data directory, on a port that is free.
-    pub(crate) async fn start(aex: &Path, home: &Path, log: &Path) -> Result<Self, String> {
-        let process = launch(aex, home, log, 0)?;
-        let mut exchange = Self {
+    /// A new process on a data directory and on a port that is free.
+    pub(crate) fn launch(aex: &Path, home: &Path, log: &Path) -> Result<Self, String> {
+        Ok(Self {
             aex: aex.to_owned(),
             home: home.to_owned(),
             log: log.to_owned(),
-            process,
+            process: launch(aex, home, log, 0)?,
             edge: String::new(),
-        };
-        exchange.edge = exchange.ready().await?;
-        Ok(exchange)
+        })
+    }
+
+    /// Waits until it takes calls.
+    pub(crate) async fn start(&mut self) -> Result<(), String> {
+        self.edge = self.ready().await?.edge;
+        Ok(())
     }
 
     /// Where clients reach it.
@@ -92,23 +105,28 @@ impl Exchange {
     }
 
     /// Kills it as a power cut would, and starts it again on the same port and data.
-    pub(crate) async fn kill_and_restart(&mut self) -> Result<(), String> {
+    pub(crate) async fn kill_and_restart(&mut self) -> Result<Recovery, String> {
+        let killed = Instant::now();
         self.process
             .kill()
             .await
             .map_err(|error| format!("the exchange cannot be killed: {error}"))?;
         let port = port(&self.edge).ok_or_else(|| format!("no port in {}", self.edge))?;
         self.process = launch(&self.aex, &self.home, &self.log, port)?;
-        let edge = self.ready().await?;
-        if edge == self.edge {
-            Ok(())
+        let running = self.ready().await?;
+        if running.edge == self.edge {
+            Ok(Recovery {
+                down: killed.elapsed(),
+                database: Duration::from_millis(running.database_ms),
+            })
         } else {
+            let edge = running.edge;
             Err(format!("the exchange came back at {edge}, not at {}", self.edge))
         }
     }
 
     /// Waits until this process says where it is.
-    async fn ready(&mut self) -> Result<String, String> {
+    async fn ready(&mut self) -> Result<Running, String> {
         let end = Instant::now() + START_LIMIT;
         loop {
             if let Some(status) = self.process.try_wait().map_err(|error| error.to_string())? {
@@ -121,7 +139,7 @@ impl Exchange {
             // The note of a killed process stays behind.
             let running = serde_json::from_slice::<Running>(&note).ok();
             if let Some(running) = running.filter(|running| Some(running.pid) == self.process.id()) {
-                return Ok(running.edge);
+                return Ok(running);
             }
             if Instant::now() > end {
                 return Err(format!(
@@ -264,16 +282,13 @@ mod tests {
     async fn a_command_that_ends_before_it_is_ready_is_reported_with_its_words() {
         let folder = tempfile::tempdir().unwrap();
         let (home, log) = (folder.path().join("home"), folder.path().join("log"));
-        let failed = Exchange::start(Path::new("/bin/false"), &home, &log)
-            .await
-            .unwrap_err();
+        let mut exchange = Exchange::launch(Path::new("/bin/false"), &home, &log).unwrap();
+        let failed = exchange.start().await.unwrap_err();
         assert!(
             failed.starts_with("the exchange did not start (exit status: 1)"),
             "{failed}"
         );
-        let missing = Exchange::start(&folder.path().join("none"), &home, &log)
-            .await
-            .unwrap_err();
+        let missing = Exchange::launch(&folder.path().join("none"), &home, &log).unwrap_err();
         assert!(missing.contains("cannot be started"), "{missing}");
     }
 }

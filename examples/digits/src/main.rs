@@ -2,9 +2,11 @@
 
 mod acks;
 mod agent;
+mod awards;
 mod books;
 mod caller;
 mod cast;
+mod chaos;
 mod choice;
 mod consumer;
 mod day;

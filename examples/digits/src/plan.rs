@@ -110,18 +110,28 @@ pub(crate) fn day(works: usize, seed: u64, market: &[Image]) -> Vec<Plan> {
     (1..=works).map(plan).collect()
 }
 
-/// When the exchange is killed: after so many works, spread by chance over the day.
-pub(crate) fn kills(count: usize, works: usize, seed: u64) -> Vec<usize> {
+/// A moment of the day at which the exchange is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Kill {
+    /// So many works have ended.
+    pub(crate) after: usize,
+    /// It waits for an award, to come into the middle of it.
+    pub(crate) in_award: bool,
+}
+
+/// When the exchange is killed: spread by chance over the day, every second time within an award.
+pub(crate) fn kills(count: usize, works: usize, seed: u64) -> Vec<Kill> {
     let mut dice = StdRng::seed_from_u64(seed ^ 0x6b69_6c6c);
-    let mut kills: Vec<usize> = (0..count)
+    (0..count)
         .map(|kill| {
             // One in each of `count` equal parts of the day, so that no two come at once.
             let (from, to) = (works * kill / count, works * (kill + 1) / count);
-            dice.random_range(from..to.max(from + 1))
+            Kill {
+                after: dice.random_range(from..to.max(from + 1)),
+                in_award: !kill.is_multiple_of(2),
+            }
         })
-        .collect();
-    kills.sort_unstable();
-    kills
+        .collect()
 }
 
 #[cfg(test)]
@@ -167,7 +177,9 @@ mod tests {
         for (count, works) in [(0, 100), (1, 100), (5, 100), (3, 3), (4, 2)] {
             let kills = kills(count, works, 7);
             assert_eq!(kills.len(), count);
-            assert!(kills.iter().all(|kill| *kill < works));
+            assert!(kills.iter().all(|kill| kill.after < works));
+            assert!(kills.is_sorted_by_key(|kill| kill.after));
+            assert_eq!(kills.iter().filter(|kill| kill.in_award).count(), count / 2);
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     books::{Balance, Change, Sums},
+    chaos::Killed,
     methods::share,
     plan::Kind,
     sale::{Sale, spelled},
@@ -17,8 +18,10 @@ use crate::{
 pub(crate) struct Report {
     /// What chance was made of.
     pub(crate) seed: u64,
-    /// How often the exchange was killed.
-    pub(crate) restarts: u32,
+    /// How often the exchange was killed, and how it came back.
+    pub(crate) kills: Vec<Killed>,
+    /// The longest that an award waited for its answer after a kill had interrupted it; 0 when none was.
+    pub(crate) slowest_award_seconds: f64,
     /// How long all of it took.
     pub(crate) seconds: f64,
     /// How long the trading took.
@@ -97,6 +100,7 @@ impl Report {
         self.write_works(text)?;
         self.write_reasons(text)?;
         self.write_money(text)?;
+        self.write_kills(text)?;
         for problem in &self.problems {
             writeln!(text, "PROBLEM: {problem}")?;
         }
@@ -241,16 +245,32 @@ impl Report {
         )?;
         writeln!(
             text,
-            "{} works ended in {:.1} s ({:.1} s with everything), the exchange was killed {} times, {}",
+            "{} works ended in {:.1} s ({:.1} s with everything), {}",
             self.sales.len(),
             self.trading_seconds,
             self.seconds,
-            self.restarts,
             if self.is_well() {
                 "the money adds up"
             } else {
                 "NOT ALL IS WELL"
             }
+        )
+    }
+
+    fn write_kills(&self, text: &mut String) -> std::fmt::Result {
+        if self.kills.is_empty() {
+            return Ok(());
+        }
+        let longest = |of: fn(&Killed) -> f64| self.kills.iter().map(of).fold(0.0, f64::max);
+        writeln!(
+            text,
+            "the exchange was killed {} times, {} of them during an award; it was back after {:.2} s at most, {:.2} s of \
+             its own beside PostgreSQL; an interrupted award was answered {:.2} s after the kill at most",
+            self.kills.len(),
+            self.kills.iter().filter(|kill| kill.in_award).count(),
+            longest(|kill| kill.down_seconds),
+            longest(|kill| kill.down_seconds - kill.database_seconds),
+            self.slowest_award_seconds
         )
     }
 
@@ -290,7 +310,13 @@ mod tests {
         };
         Report {
             seed: 1,
-            restarts: 2,
+            kills: vec![Killed {
+                after_works: 1,
+                in_award: true,
+                down_seconds: 1.5,
+                database_seconds: 1.0,
+            }],
+            slowest_award_seconds: 2.25,
             seconds: 12.5,
             trading_seconds: 10.0,
             sales: vec![Sale {
@@ -362,6 +388,8 @@ mod tests {
             "chosen by the consumer: 95.0% right, accepted",
             "the consumer deposited 1.00 and paid 0.45: 0.3825 to the agents, 0.0675 to the exchange; it has 0.55 left",
             "the money adds up",
+            "was killed 1 times, 1 of them during an award; it was back after 1.50 s at most, 0.50 s of its own beside",
+            "an interrupted award was answered 2.25 s after the kill at most",
         ] {
             assert!(table.contains(words), "{words}\n{table}");
         }

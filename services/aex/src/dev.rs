@@ -1,6 +1,10 @@
 //! `aex dev`: the whole exchange in one process.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use aex_gateway::Edge;
 use aex_kit::{Runtime, config::Telemetry, serve, telemetry, tls::Credentials};
@@ -57,9 +61,7 @@ pub(crate) async fn run(options: Dev) -> Result<(), Problem> {
         Ok(()) => tokio::select! {
             _ = interrupt.recv() => Ok(()),
             _ = terminate.recv() => Ok(()),
-            () = database_gone(&exchange) => Err(Problem::new(format!(
-                "PostgreSQL ended; what it said last is in {}", exchange.server.log().display()
-            ))),
+            () = database_gone(&exchange) => Err(why_gone(&exchange.server.log())),
         },
         Err(problem) => Err(problem),
     };
@@ -104,6 +106,7 @@ async fn up(home: &Home, exchange: &mut Exchange, port: u16, begun: Instant) -> 
         edge: format!("http://{}", edge.address),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        database_ms: u64::try_from(exchange.server.started_in().as_millis()).unwrap_or(u64::MAX),
     };
     home.announce(&running)?;
     show::announce(&block(home, &running, exchange, begun.elapsed()));
@@ -149,6 +152,22 @@ async fn renew(home: Home, runtime: Runtime, credentials: Credentials) {
 fn again(home: &Home, runtime: &Runtime, credentials: &Credentials) -> Result<(), Problem> {
     let secrets = home.secrets(runtime)?;
     home.certify_again(&secrets.authority, runtime, credentials)
+}
+
+/// Why PostgreSQL ended by itself, as far as it said so in this run.
+fn why_gone(log: &Path) -> Problem {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let mut run = text
+        .lines()
+        .rev()
+        .take_while(|line| !line.contains("starting PostgreSQL"));
+    let why = run.find_map(|line| line.split_once("PANIC:"));
+    let why = why.map_or_else(String::new, |(_, why)| format!(": {}", why.trim()));
+    Problem::new(format!(
+        "PostgreSQL ended{why}; what it said last is in {}",
+        log.display()
+    ))
 }
 
 async fn database_gone(exchange: &Exchange) {

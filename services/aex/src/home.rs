@@ -48,6 +48,9 @@ pub(crate) struct Running {
     pub(crate) pid: u32,
     /// What runs.
     pub(crate) version: String,
+    /// How long PostgreSQL took: to end if an earlier one still ran, to start, to recover. In milliseconds.
+    #[serde(default)]
+    pub(crate) database_ms: u64,
 }
 
 /// What an exchange of this directory is made with.

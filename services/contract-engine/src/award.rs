@@ -209,7 +209,8 @@ impl App {
     pub(crate) async fn carry_out(&self, call: &mut Call, mut saga: Saga) -> Result<Contract, Error> {
         let mut pause = BACK_OFF.0;
         loop {
-            let Err(error) = self.carry(call, &mut saga).await else {
+            let id = saga.contract.id;
+            let Err(error) = self.kept(id, self.carry(call, &mut saga)).await else {
                 return verdict(saga.contract);
             };
             let stands = saga.contract.status.is_known_to_provider();

@@ -2,7 +2,7 @@
 //! gives money back. Each is a job with the contract's id, or the work's, for its key; what is to be done is read from
 //! the state, so that doing it twice does no harm.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use aex_kit::{Call, Hosted as _};
 use aex_proto::aex::common::v1::Event as Stored;
@@ -34,8 +34,10 @@ const SETTLE: &str = "settle";
 /// Gives the money back; by contract.
 const RELEASE: &str = "release";
 
-/// How long an award is its caller's own; longer than a call can take.
-const LEASE: Duration = Duration::from_secs(20);
+/// How long an award stays with a process that has died. One that lives keeps it by [`App::kept`].
+const LEASE: Duration = Duration::from_secs(2);
+/// How often an award under way is kept from the others.
+const RENEWAL: Duration = Duration::from_millis(500);
 /// How long a payment is left to the call that completed the contract.
 const HEAD_START: Duration = Duration::from_secs(2);
 
@@ -294,11 +296,36 @@ impl App {
         ranking: Ranking,
     ) -> Result<(), Error> {
         let mut saga = Saga::ranked(contract, ranking);
-        if let Err(error) = self.carry(call, &mut saga).await {
+        let id = saga.contract.id;
+        if let Err(error) = self.kept(id, self.carry(call, &mut saga)).await {
             tracing::info!(contract = %saga.contract.id, %error, "an award goes on in a worker");
             self.hand_over(call, saga.contract.id).await?;
         }
         Ok(())
+    }
+
+    /// Takes an award further, and keeps the workers from it meanwhile. Two who carry the same award do no harm: they
+    /// only ask twice.
+    pub(crate) async fn kept<T>(&self, id: ContractId, carried: impl Future<Output = T>) -> T {
+        tokio::select! {
+            carried = carried => carried,
+            never = self.keep(id) => match never {},
+        }
+    }
+
+    async fn keep(&self, id: ContractId) -> Infallible {
+        let runtime = self.store.runtime();
+        loop {
+            runtime.pause(RENEWAL).await;
+            let mut call = Call::own(runtime, Self::NAME, AWARD, LEASE);
+            let kept = self.store.work(&mut call, async |tx| {
+                let until = tx.now().saturating_add(LEASE);
+                tx.postpone(AWARD, id.uuid(), until).await
+            });
+            if let Err(error) = kept.await {
+                tracing::debug!(contract = %id, %error, "an award cannot be kept from the workers");
+            }
+        }
     }
 
     async fn leave(&self, call: &mut Call, work: WorkId) -> Result<(), Error> {

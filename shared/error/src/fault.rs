@@ -83,13 +83,17 @@ impl Fault {
     }
 }
 
-/// The only maker of a status. The cause of an INTERNAL goes to the log, never to the caller.
+/// The only maker of a status. The cause of an INTERNAL or an UNAVAILABLE goes to the log, never to the
+/// caller.
 pub fn status(error: &dyn Explain) -> Status {
     let fault = error.explain();
     let message = if fault.code == Code::Internal {
         tracing::error!(cause = %chain(error), "internal error");
         "internal error; the request id leads the operator to its cause".to_owned()
     } else {
+        if fault.code == Code::Unavailable && error.source().is_some() {
+            tracing::warn!(cause = %chain(error), "a call was refused");
+        }
         error.to_string()
     };
     let mut details = ErrorDetails::with_error_info(fault.reason, fault.domain, fault.metadata);

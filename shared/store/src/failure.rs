@@ -66,8 +66,11 @@ impl From<sqlx::Error> for Failure {
             Some("40001" | "40P01" | "55P03") => Self::Contention(error),
             // Cancelled by `statement_timeout`.
             Some("57014") => Self::Deadline,
-            // Shutting down, starting up, no connection left, connection lost.
-            Some("57P01" | "57P02" | "57P03" | "53300") => Self::Unavailable(error),
+            // Shutting down, starting up, no connection left, the disk is full, memory is short, the disk fails,
+            // connection lost.
+            Some("57P01" | "57P02" | "57P03" | "53300" | "53100" | "53200" | "58030") => {
+                Self::Unavailable(error)
+            }
             Some(code) if code.starts_with("08") => Self::Unavailable(error),
             _ => Self::Database(error),
         }

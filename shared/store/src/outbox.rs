@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use crate::{Failure, Store, sql};
 
-const LEASE: Duration = Duration::from_secs(10);
+/// How long the outbox stays with a relay that has died: two looks, by which one that lives renews it. When it ends
+/// during an append, another relay sends the same events, which the ledger knows already.
+const LEASE: Duration = Duration::from_secs(2);
 /// Events of one batch, and their bytes.
 const BATCH: i64 = 500;
 const BATCH_BYTES: usize = 1 << 20;

@@ -2,9 +2,10 @@
 //! it to another.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
-    sync::{Arc, Mutex, PoisonError},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,8 +17,12 @@ use uuid::Uuid;
 
 use crate::{Failure, Store, sql};
 
-/// How long a job may take before another replica may try it.
-const LEASE: Duration = Duration::from_secs(30);
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// How long a job stays with a replica that has died. One that lives renews the lease in time.
+const LEASE: Duration = Duration::from_secs(2);
+/// How often the lease of a job under way is renewed.
+const RENEWAL: Duration = Duration::from_millis(500);
 /// Jobs of one kind under way at once.
 const AT_ONCE: usize = 8;
 /// The pause after a failed attempt; it doubles up to the longest.
@@ -60,6 +65,7 @@ pub struct Timers<J> {
     store: Store,
     service: &'static str,
     job: Arc<J>,
+    under_way: Mutex<HashSet<Uuid>>,
 }
 
 impl<J: Job> Timers<J> {
@@ -69,6 +75,7 @@ impl<J: Job> Timers<J> {
             store: store.clone(),
             service,
             job,
+            under_way: Mutex::default(),
         }
     }
 
@@ -116,13 +123,18 @@ impl<J: Job> Timers<J> {
                 return self.next().await;
             }
             for (key, attempts) in due {
+                if !lock(&self.under_way).insert(key) {
+                    // Its lease ended while it was running; taking the job has renewed it.
+                    continue;
+                }
                 let Ok(place) = Arc::clone(places).acquire_owned().await else {
                     return Ok(None);
                 };
                 let worker = Arc::clone(self);
                 self.store.runtime().spawn(async move {
+                    let under_way = UnderWay(&worker.under_way, key);
                     worker.attempt(key, attempts).await;
-                    drop(place);
+                    drop((under_way, place));
                     worker.store.0.timers.of(J::KIND).wake();
                 });
             }
@@ -130,9 +142,7 @@ impl<J: Job> Timers<J> {
     }
 
     async fn attempt(&self, key: Uuid, attempts: i32) {
-        let call = Call::own(self.store.runtime(), self.service, J::KIND, LEASE);
-        let ended = self.job.run(call, key).await;
-        let pause = match ended {
+        let pause = match self.run_leased(key).await {
             // Done jobs are gone; one that asked to be run later is not due; one that is neither waits a little.
             Ok(()) => BACK_OFF.0,
             Err(error) => {
@@ -144,6 +154,38 @@ impl<J: Job> Timers<J> {
         if let Err(error) = self.give_back(key, pause).await {
             tracing::warn!(kind = J::KIND, %key, error = %chain(&error), "a job waits for its lease to end");
         }
+    }
+
+    /// Runs a job and keeps its lease meanwhile, so that others wait while this replica lives and no longer.
+    async fn run_leased(&self, key: Uuid) -> Result<(), String> {
+        let runtime = self.store.runtime();
+        let call = Call::own(runtime, self.service, J::KIND, ATTEMPT);
+        let mut job = pin!(tokio::time::timeout(ATTEMPT, self.job.run(call, key)));
+        loop {
+            tokio::select! {
+                ended = &mut job => return match ended {
+                    Ok(ended) => ended.map_err(|error| error.to_string()),
+                    Err(_) => Err("it did not end in time".to_owned()),
+                },
+                () = runtime.pause(RENEWAL) => {}
+            }
+            if let Err(error) = self.renew(key).await {
+                tracing::debug!(kind = J::KIND, %key, %error, "a lease cannot be renewed");
+            }
+        }
+    }
+
+    async fn renew(&self, key: Uuid) -> Result<(), Failure> {
+        let until = self.store.runtime().now().saturating_add(LEASE);
+        sqlx::query(sql!(
+            "UPDATE timer SET leased_until = $3 WHERE kind = $1 AND key = $2 AND leased_until IS NOT NULL"
+        ))
+        .bind(J::KIND)
+        .bind(key)
+        .bind(chrono::DateTime::from(until))
+        .execute(&self.store.0.pool)
+        .await?;
+        Ok(())
     }
 
     async fn due(&self, most: usize) -> Result<Vec<Due>, Failure> {
@@ -188,6 +230,19 @@ impl<J: Job> Timers<J> {
         .await?;
         Ok(())
     }
+}
+
+/// A job that is under way here for as long as the value lives, also when it panics.
+struct UnderWay<'t>(&'t Mutex<HashSet<Uuid>>, Uuid);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        lock(self.0).remove(&self.1);
+    }
+}
+
+fn lock(keys: &Mutex<HashSet<Uuid>>) -> MutexGuard<'_, HashSet<Uuid>> {
+    keys.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn far(now: Timestamp) -> Timestamp {

@@ -226,7 +226,15 @@ impl Store {
             return Err(Failure::Deadline);
         }
         let begin = format!("BEGIN{mode}; SET LOCAL statement_timeout = {}", left.min(600_000));
-        let sql = self.0.pool.begin_with(AssertSqlSafe(begin)).await?;
+        // A `BEGIN` that is given up before its answer would go back to the pool in a transaction that nobody ends. So it
+        // is not this future's to give up: the task hears the answer, and takes a transaction back that nobody wants.
+        let pool = self.0.pool.clone();
+        let opening = self
+            .0
+            .runtime
+            .spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
+        let opened = opening.await;
+        let sql = opened.map_err(|_| Failure::Unavailable(sqlx::Error::WorkerCrashed))??;
         Ok(Tx::new(sql, call))
     }
 

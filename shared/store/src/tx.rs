@@ -162,6 +162,19 @@ impl<'c> Tx<'c> {
         self.schedule_all(&set).await
     }
 
+    /// Moves the moment of a job that is still waiting; one that is under way or done stays as it is.
+    pub async fn postpone(&mut self, kind: &'static str, key: Uuid, due: Timestamp) -> Result<(), Failure> {
+        sqlx::query(sql!(
+            "UPDATE timer SET due_time = $3 WHERE kind = $1 AND key = $2 AND leased_until IS NULL"
+        ))
+        .bind(kind)
+        .bind(key)
+        .bind(chrono::DateTime::from(due))
+        .execute(self.sql())
+        .await?;
+        Ok(())
+    }
+
     /// Tells the watchers of a resource something, with the commit. Until then nobody else tells them anything.
     pub async fn tell(&mut self, resource: Uuid, message: &impl Message) -> Result<(), Failure> {
         self.tell_each(&[(resource, message.encode_to_vec())]).await

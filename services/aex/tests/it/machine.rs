@@ -12,6 +12,8 @@ use tempfile::TempDir;
 
 pub struct Machine {
     pub folder: TempDir,
+    /// The process whose mounts the commands see, where they see others than this test.
+    pub within: Option<u32>,
 }
 
 /// A running `aex dev`; killed when dropped.
@@ -28,7 +30,7 @@ impl Machine {
         // As root, the database's account has to pass through.
         let folder = tempfile::Builder::new().prefix("aex-system-").tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711)).unwrap();
-        Self { folder }
+        Self { folder, within: None }
     }
 
     pub fn data(&self) -> PathBuf {
@@ -36,7 +38,15 @@ impl Machine {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_aex"));
+        let own = env!("CARGO_BIN_EXE_aex");
+        let mut command = match self.within {
+            None => Command::new(own),
+            Some(pid) => {
+                let mut command = Command::new("nsenter");
+                command.args(["--mount", "--target", &pid.to_string(), "--", own]);
+                command
+            }
+        };
         command
             .args(arguments)
             .env("AEX_DATA_DIR", self.data())
@@ -65,10 +75,16 @@ impl Machine {
     }
 
     pub fn start(&self) -> Running {
+        self.start_logged(Stdio::inherit())
+    }
+
+    /// Starts the exchange; what it complains of goes elsewhere.
+    pub fn start_logged(&self, errors: Stdio) -> Running {
         let begun = Instant::now();
         let mut child = self
             .command(&["dev", "--port", "0"])
             .stdout(Stdio::piped())
+            .stderr(errors)
             .spawn()
             .unwrap();
         let mut said = String::new();
@@ -121,6 +137,11 @@ impl Machine {
 impl Running {
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     pub fn signal(&mut self, name: &str) -> std::process::ExitStatus {

@@ -46,7 +46,7 @@ async fn crashed(step: usize, is_poor: bool, found: Found) -> (Engine, Trade) {
     );
     engine.ada_client = engine.client(&engine.ada);
     engine.start_workers();
-    engine.world.advance(Duration::from_secs(21));
+    engine.world.advance(Duration::from_secs(3));
     (engine, trade)
 }
 

@@ -140,7 +140,7 @@ async fn the_job_of_a_worker_that_died_is_run_by_another() {
     assert_eq!(attempts, 1);
     assert!(leased_until.unwrap() > DateTime::<Utc>::from(alive.runtime().now()));
     assert!(done(&second).await.is_empty());
-    alive.advance(Duration::from_secs(31));
+    alive.advance(Duration::from_secs(3));
     eventually("another worker ran the job", async || {
         (done(&second).await == [(keys(1)[0], 1)]).then_some(())
     })
@@ -148,8 +148,60 @@ async fn the_job_of_a_worker_that_died_is_run_by_another() {
     assert_eq!(lease(&second).await, None);
 }
 
+/// Does it when it is told to.
+struct Slow {
+    bell: Bell,
+    runs: Arc<AtomicU32>,
+    go: Arc<Notify>,
+}
+
+impl Job for Slow {
+    const KIND: &'static str = KIND;
+    type Error = Failure;
+
+    async fn run(&self, call: Call, key: Uuid) -> Result<(), Failure> {
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        self.go.notified().await;
+        self.bell.run(call, key).await
+    }
+}
+
+#[tokio::test]
+async fn a_job_stays_with_the_worker_that_lives_however_long_it_takes() {
+    let world = World::new(Shape::InProcess);
+    let database = Database::of(&SCHEMA).await;
+    let (runs, go) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+    let stores = [(); 2].map(|()| store(&database, world.runtime()));
+    for store in &stores {
+        let slow = Slow {
+            bell: Bell { store: store.clone() },
+            runs: Arc::clone(&runs),
+            go: Arc::clone(&go),
+        };
+        start(store, slow);
+    }
+    schedule(&stores[0], &keys(1), world.runtime().now()).await;
+    for _ in 0..3 {
+        let until = world.runtime().now().saturating_add(Duration::from_secs(2));
+        eventually("the lease is renewed", async || {
+            let leased = lease(&stores[0]).await?.1?;
+            (leased >= DateTime::<Utc>::from(until)).then_some(())
+        })
+        .await;
+        world.advance(Duration::from_millis(1900));
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+    go.notify_waiters();
+    eventually("the job is done", async || {
+        (done(&stores[0]).await == [(keys(1)[0], 1)]).then_some(())
+    })
+    .await;
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
 /// What an attempt takes: it tells the lease of an attempt under way from the pause after it.
 const TAKES: Duration = Duration::from_millis(1);
+const LEASE: Duration = Duration::from_secs(2);
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Fails so often, then does it.
@@ -199,7 +251,7 @@ async fn a_failing_job_is_tried_again_ever_later() {
             let until = lease(&store).await?.1?;
             let now = DateTime::<Utc>::from(world.runtime().now());
             let left = (until - now).to_std().unwrap();
-            (left + TAKES != LONGEST).then_some(left)
+            (left + TAKES != LEASE).then_some(left)
         })
         .await;
         pauses.push(pause);

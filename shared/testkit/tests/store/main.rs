@@ -118,3 +118,27 @@ async fn what_the_database_refuses_is_logged_with_its_cause_and_told_without() {
     assert_eq!(refused.why(), (Code::Internal, "INTERNAL"));
     assert!(!refused.message.contains("division"), "{}", refused.message);
 }
+
+#[tokio::test]
+async fn a_caller_that_leaves_while_a_transaction_begins_leaves_no_connection_in_it() {
+    let world = World::new(Shape::InProcess);
+    let database = Database::of(&SCHEMA).await;
+    let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
+    let call = || Call::own(world.runtime(), "example", "test", Duration::from_secs(10));
+    let nothing = async |_: &mut aex_store::Tx<'_>| Ok::<_, Failure>(());
+    store
+        .read(&mut call(), nothing)
+        .await
+        .expect("a connection is open");
+    for _ in 0..50 {
+        // It begins, and is dropped at its first wait.
+        let mut left = call();
+        let _ = tokio::time::timeout(Duration::ZERO, store.read(&mut left, nothing)).await;
+        let written = store.work(&mut call(), async |tx| {
+            sqlx::query("DELETE FROM idempotency").execute(tx.sql()).await?;
+            Ok::<_, Failure>(())
+        });
+        written.await.expect("the connection is as good as new");
+        store.sweep().await.expect("so it is without a transaction");
+    }
+}
