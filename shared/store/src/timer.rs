@@ -146,7 +146,7 @@ impl<J: Job> Timers<J> {
             // Done jobs are gone; one that asked to be run later is not due; one that is neither waits a little.
             Ok(()) => BACK_OFF.0,
             Err(error) => {
-                tracing::warn!(kind = J::KIND, %key, attempts, error = %chain(&error), "a job failed and is tried again");
+                tracing::warn!(kind = J::KIND, %key, attempts, error, "a job failed and is tried again");
                 let doubled = BACK_OFF.0 * 2_u32.saturating_pow(attempts.clamp(0, 16).unsigned_abs());
                 doubled.min(BACK_OFF.1)
             }
@@ -164,7 +164,7 @@ impl<J: Job> Timers<J> {
         loop {
             tokio::select! {
                 ended = &mut job => return match ended {
-                    Ok(ended) => ended.map_err(|error| error.to_string()),
+                    Ok(ended) => ended.map_err(|error| chain(&error)),
                     Err(_) => Err("it did not end in time".to_owned()),
                 },
                 () = runtime.pause(RENEWAL) => {}

@@ -9,16 +9,16 @@
 )]
 
 mod certificates;
-mod deployment;
 mod clients;
+mod crash;
+mod deployment;
 mod dev;
 mod documents;
-mod crash;
 mod full;
 mod killer;
 mod machine;
-mod rebuild;
 mod python;
+mod rebuild;
 mod serve;
 mod system;
 mod trade;

@@ -81,9 +81,7 @@ async fn a_call(site: &Site) {
     // Who buys does not bid, and a key opens no more than it was made for.
     let bid = ada
         .bids()
-        .submit_bid(aex_proto::aex::bid_gateway::v1::SubmitBidRequest::new(
-            Vec::new().into(),
-        ))
+        .submit_bid(aex_proto::aex::bid_gateway::v1::SubmitBidRequest::default())
         .await;
     assert_eq!(
         Refused::from(bid).why(),
