@@ -125,15 +125,21 @@ impl Stage {
         ]
     }
 
-    /// Nothing is broken or on its way, and everything acknowledged is there.
+    /// Nothing is broken, everything acknowledged is there, and what is on its way to the event log arrives.
     fn check(&self) {
         let file = self.machine.folder.path().join("acks");
         std::fs::write(&file, &self.acks).unwrap();
-        let found = self
-            .machine
-            .json(&["fsck", "--json", "--acks", &file.display().to_string()]);
-        for kind in ["violations", "in_flight"] {
-            assert_eq!(found[kind].as_array().unwrap().len(), 0, "{found:#}");
+        let begun = Instant::now();
+        loop {
+            let found = self
+                .machine
+                .json(&["fsck", "--json", "--acks", &file.display().to_string()]);
+            let count = |kind: &str| found[kind].as_array().unwrap().len();
+            assert_eq!(count("violations"), 0, "{found:#}");
+            if count("in_flight") == 0 {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{found:#}");
         }
     }
 }

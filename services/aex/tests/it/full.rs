@@ -14,8 +14,8 @@ use crate::{
     machine::{Machine, Running},
 };
 
-/// The disk: a first start needs about two thirds of it.
-const SIZE: &str = "128m";
+/// The disk: a start asks for 256 MiB that are free, and a cluster has about 80.
+const SIZE: &str = "384m";
 /// Changes that are tried on the full disk; each brings a payload of its own.
 const TRIES: usize = 30;
 

@@ -339,7 +339,7 @@ async fn paid(site: &Site, contract: &Contract, ada: &Consumer, bob: &Provider) 
     let fees = books
         .totals
         .iter()
-        .find(|total| total.account == "FEE_REVENUE")
+        .find(|total| total.account == "4000 FEE_REVENUE")
         .unwrap();
     assert_eq!(
         (fees.credit_total.as_str(), fees.debit_total.as_str()),
