@@ -91,7 +91,7 @@ fn documents() -> Vec<PathBuf> {
             }
             if path.is_dir() {
                 folders.push(path);
-            } else if name.ends_with(".md") {
+            } else if path.extension().is_some_and(|ending| ending == "md") {
                 documents.push(path);
             }
         }
