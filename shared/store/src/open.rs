@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use aex_kit::Runtime;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
-    migrate::{MigrateError, Migrator},
+    migrate::{Migrate as _, MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -106,10 +106,15 @@ pub(crate) fn in_schema(options: PgConnectOptions, schema: &str) -> PgConnectOpt
 async fn migrate(schema: &'static Schema, connect: &Connect) -> Result<(), OpenError> {
     let name = schema.name;
     let failed = |source| OpenError::Database { schema: name, source };
+    let unapplied = |source| OpenError::Migration { schema: name, source };
     let mut connection = in_schema(connect.owner.clone(), name)
+        // Waiting while another migrates is not slowness.
+        .log_slow_statements(tracing::log::LevelFilter::Trace, Duration::from_mins(1))
         .connect()
         .await
         .map_err(failed)?;
+    // Replicas that start together make schema and grants one after the other, too, not only what the migrator locks.
+    connection.lock().await.map_err(unapplied)?;
     // Asked first, because the role of a managed database may not create what already exists.
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)")
         .bind(name)
@@ -129,10 +134,7 @@ async fn migrate(schema: &'static Schema, connect: &Connect) -> Result<(), OpenE
         };
         migrations.dangerous_set_table_name(table);
         migrations.set_ignore_missing(true);
-        migrations
-            .run(&mut connection)
-            .await
-            .map_err(|source| OpenError::Migration { schema: name, source })?;
+        migrations.run(&mut connection).await.map_err(unapplied)?;
     }
     let app = connect.app.get_username();
     if app != connect.owner.get_username() {
@@ -143,5 +145,6 @@ async fn migrate(schema: &'static Schema, connect: &Connect) -> Result<(), OpenE
         );
         connection.execute(AssertSqlSafe(grants)).await.map_err(failed)?;
     }
+    // The lock goes with its connection.
     connection.close().await.map_err(failed)
 }

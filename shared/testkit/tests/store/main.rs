@@ -119,6 +119,21 @@ async fn what_the_database_refuses_is_logged_with_its_cause_and_told_without() {
     assert!(!refused.message.contains("division"), "{}", refused.message);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_start_together_make_the_tables_once() {
+    let world = World::new(Shape::InProcess);
+    let database = Database::of(&SCHEMA).await;
+    let empty = "DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP
+            EXECUTE 'DROP TABLE ' || name;
+        END LOOP; END $$";
+    database.execute(empty).await;
+    let replicas = (0..8).map(|_| Store::open(&SCHEMA, database.connect(), world.runtime()));
+    for opened in futures::future::join_all(replicas).await {
+        opened.expect("each of them opens it");
+    }
+}
+
 #[tokio::test]
 async fn a_caller_that_leaves_while_a_transaction_begins_leaves_no_connection_in_it() {
     let world = World::new(Shape::InProcess);
