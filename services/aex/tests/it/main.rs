@@ -10,5 +10,6 @@
 
 mod dev;
 mod machine;
+mod race;
 mod serve;
 mod words;
