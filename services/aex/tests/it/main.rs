@@ -17,6 +17,7 @@ mod documents;
 mod full;
 mod killer;
 mod machine;
+mod race;
 mod python;
 mod rebuild;
 mod serve;
