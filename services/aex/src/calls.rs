@@ -237,7 +237,7 @@ fn check_names(method: &MethodDescriptor, request: &Value) -> Result<(), Problem
     Ok(())
 }
 
-fn unnamed(problem: Problem) -> Refusal {
+pub(crate) fn unnamed(problem: Problem) -> Refusal {
     Refusal {
         code: Code::InvalidArgument,
         problem,

@@ -1,9 +1,14 @@
 //! Where services keep their state: schemas of the private cluster, or databases that the configuration names.
 
-use std::{path::PathBuf, str::FromStr as _, time::Duration};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
 
 use aex_kit::config::{Database, Secret};
-use aex_store::{Connect, private::PrivateServer};
+use aex_store::{Connect, image::Image, private::PrivateServer};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
     postgres::PgConnectOptions,
@@ -16,6 +21,8 @@ use crate::{
 
 /// The database of a private cluster.
 const NAME: &str = "aex";
+/// The one beside it that tables are rebuilt in; it is there while they are.
+const SCRATCH: &str = "aex_rebuild";
 /// What a private cluster takes, and of that what stays free for its superuser and for migrations.
 const MAX_CONNECTIONS: u32 = 200;
 const KEPT_FREE: u32 = 15;
@@ -25,6 +32,8 @@ const KEPT_FREE: u32 = 15;
 pub(crate) enum Place {
     /// In the cluster of a data directory.
     Private { sockets: PathBuf, port: u16 },
+    /// Beside it, in the database for rebuilding, whatever the configuration says.
+    Scratch { sockets: PathBuf, port: u16 },
     /// Where each service's configuration says.
     Configured,
 }
@@ -40,21 +49,13 @@ impl Place {
     /// How one service connects. A database that is configured wins over the private cluster.
     pub(crate) fn connect(&self, schema: &str, config: &Database) -> Result<Connect, Problem> {
         let (owner, app) = match (&config.url, self) {
+            (_, Self::Scratch { sockets, port }) => roles(sockets, *port, schema, SCRATCH),
             (Some(url), _) => {
                 let app = read(url)?;
                 let owner = config.owner_url.as_ref().map(read).transpose()?;
                 (owner.unwrap_or_else(|| app.clone()), app)
             }
-            (None, Self::Private { sockets, port }) => {
-                let options = |role: &str| {
-                    PgConnectOptions::new_without_pgpass()
-                        .socket(sockets)
-                        .port(*port)
-                        .username(role)
-                        .database(NAME)
-                };
-                (options(&format!("{schema}_owner")), options(schema))
-            }
+            (None, Self::Private { sockets, port }) => roles(sockets, *port, schema, NAME),
             (None, Self::Configured) => {
                 let name = schema.to_uppercase();
                 return Err(Problem::new(format!(
@@ -70,6 +71,18 @@ impl Place {
             acquire: Duration::from_millis(config.acquire_ms),
         })
     }
+}
+
+/// The two roles of a schema in a database of the private cluster.
+fn roles(sockets: &Path, port: u16, schema: &str, database: &str) -> (PgConnectOptions, PgConnectOptions) {
+    let options = |role: &str| {
+        PgConnectOptions::new_without_pgpass()
+            .socket(sockets)
+            .port(port)
+            .username(role)
+            .database(database)
+    };
+    (options(&format!("{schema}_owner")), options(schema))
 }
 
 fn read(url: &Secret) -> Result<PgConnectOptions, Problem> {
@@ -96,14 +109,7 @@ pub(crate) fn check_sum(services: &[(&str, u32)]) -> Result<(), Problem> {
 
 /// Makes the database and each service's two roles, where they are missing.
 pub(crate) async fn furnish(server: &PrivateServer) -> Result<(), Problem> {
-    let options = |database: &str| {
-        PgConnectOptions::new_without_pgpass()
-            .socket(server.socket_dir())
-            .port(server.port())
-            .username(server.superuser())
-            .database(database)
-    };
-    let mut admin = options("postgres").connect().await?;
+    let mut admin = admin(server).await?;
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1)")
         .bind(NAME)
         .fetch_one(&mut admin)
@@ -123,6 +129,82 @@ pub(crate) async fn furnish(server: &PrivateServer) -> Result<(), Problem> {
     }
     admin.close().await?;
     Ok(())
+}
+
+/// The superuser of a private cluster.
+async fn admin(server: &PrivateServer) -> Result<PgConnection, Problem> {
+    let options = PgConnectOptions::new_without_pgpass()
+        .socket(server.socket_dir())
+        .port(server.port())
+        .username(server.superuser())
+        .database("postgres");
+    Ok(options.connect().await?)
+}
+
+/// The place of rebuilt tables.
+pub(crate) fn scratch(server: &PrivateServer) -> Place {
+    Place::Scratch {
+        sockets: server.socket_dir().to_owned(),
+        port: server.port(),
+    }
+}
+
+/// Makes an empty database for rebuilding, in the place of one that an earlier rebuild may have left.
+pub(crate) async fn make_scratch(server: &PrivateServer) -> Result<(), Problem> {
+    drop_scratch(server).await?;
+    let mut admin = admin(server).await?;
+    let make = format!("CREATE DATABASE {SCRATCH}");
+    admin.execute(AssertSqlSafe(make)).await?;
+    let mut grants = format!("REVOKE ALL ON DATABASE {SCRATCH} FROM PUBLIC");
+    for service in SERVICES {
+        let name = service.schema.name;
+        let _ = write!(
+            grants,
+            "; GRANT CONNECT ON DATABASE {SCRATCH} TO {name}; GRANT CONNECT, CREATE ON DATABASE {SCRATCH} TO {name}_owner"
+        );
+    }
+    admin.execute(AssertSqlSafe(grants)).await?;
+    admin.close().await?;
+    Ok(())
+}
+
+pub(crate) async fn drop_scratch(server: &PrivateServer) -> Result<(), Problem> {
+    let mut admin = admin(server).await?;
+    let gone = format!("DROP DATABASE IF EXISTS {SCRATCH} WITH (FORCE)");
+    admin.execute(AssertSqlSafe(gone)).await?;
+    admin.close().await?;
+    Ok(())
+}
+
+/// Lets a rebuilt schema pass through states that the live one never had: the log promises an order within one aggregate
+/// only, so of two that exclude each other the later one may come first. What comes out is compared with the live rows.
+pub(crate) async fn loosen(connect: &Connect, schema: &str) -> Result<(), Problem> {
+    let options = connect.owner.clone().options([("search_path", schema)]);
+    let mut owner = options.connect().await?;
+    let unique: Vec<(String, String)> = sqlx::query_as(
+        "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+         JOIN pg_class ON pg_class.oid = indrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+         WHERE nspname = $1 AND indisunique
+             AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)",
+    )
+    .bind(schema)
+    .fetch_all(&mut owner)
+    .await?;
+    for (name, definition) in unique {
+        let plain = definition.replacen("CREATE UNIQUE INDEX", "CREATE INDEX", 1);
+        owner
+            .execute(AssertSqlSafe(format!("DROP INDEX {name}; {plain}")))
+            .await?;
+    }
+    owner.close().await?;
+    Ok(())
+}
+
+/// A service's schema, to be looked at.
+pub(crate) async fn image(place: &Place, service: &Service) -> Result<Image, Problem> {
+    let settings = (service.settings)(None)?;
+    let connect = place.connect(service.schema.name, &settings.database)?;
+    Ok(Image::open(service.schema, &connect.app).await?)
 }
 
 async fn admit(admin: &mut PgConnection, service: &Service, roles: &[String]) -> Result<(), Problem> {

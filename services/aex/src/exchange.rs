@@ -47,17 +47,7 @@ impl Exchange {
         database::furnish(&server).await?;
 
         let mesh = Mesh::new(&runtime);
-        let seat = Seat {
-            file: None,
-            dev: Some(Dev {
-                pepper: secrets.pepper.clone(),
-                token_key: secrets.token_key.clone(),
-            }),
-            place: Place::of(&server),
-            mesh: mesh.clone(),
-            runtime: runtime.clone(),
-            verifier: Verifier::new([secrets.principal.public_pem()])?,
-        };
+        let seat = seat(&secrets, Place::of(&server), &mesh, &runtime)?;
         let services = try_join_all(SERVICES.iter().map(|service| (service.open)(seat.clone()))).await?;
         for service in &services {
             mesh.here(service.name, service.guard.clone());
@@ -71,6 +61,19 @@ impl Exchange {
         })
     }
 
+    /// Opens every service once more, on empty tables to be rebuilt. Nobody reaches these, and they reach nobody.
+    pub(crate) async fn open_scratch(&self) -> Result<Vec<Opened>, Problem> {
+        let nowhere = Mesh::new(&self.runtime);
+        let place = database::scratch(&self.server);
+        let seat = seat(&self.secrets, place.clone(), &nowhere, &self.runtime)?;
+        let services = try_join_all(SERVICES.iter().map(|service| (service.open)(seat.clone()))).await?;
+        for service in SERVICES {
+            let connect = place.connect(service.schema.name, &(service.settings)(None)?.database)?;
+            database::loosen(&connect, service.schema.name).await?;
+        }
+        Ok(services)
+    }
+
     /// Lets calls under way end, then stops PostgreSQL.
     pub(crate) async fn close(self, drain: Duration) -> Result<(), Problem> {
         if !self.runtime.shutdown(drain).await {
@@ -79,4 +82,19 @@ impl Exchange {
         let server = self.server;
         Ok(tokio::task::spawn_blocking(move || drop(server)).await?)
     }
+}
+
+/// What every service of a development exchange is opened with.
+fn seat(secrets: &Secrets, place: Place, mesh: &Mesh, runtime: &Runtime) -> Result<Seat, Problem> {
+    Ok(Seat {
+        file: None,
+        dev: Some(Dev {
+            pepper: secrets.pepper.clone(),
+            token_key: secrets.token_key.clone(),
+        }),
+        place,
+        mesh: mesh.clone(),
+        runtime: runtime.clone(),
+        verifier: Verifier::new([secrets.principal.public_pem()])?,
+    })
 }

@@ -16,13 +16,14 @@ use tonic::Code;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
 use crate::{
-    calls::{Caller, Refusal},
+    calls::{Caller, Refusal, unnamed},
     deployment,
     exchange::Exchange,
     home::{self, Home},
-    init,
+    init, log,
     operator::Switch,
     problem::Problem,
+    rebuild::{self, Rebuild},
     rules::{self, Facts, Finding},
     services::SERVICES,
     show,
@@ -42,6 +43,9 @@ pub(crate) struct Fsck {
     /// A file of acknowledged things, one `kind id` a line: each must exist.
     #[arg(long, value_name = "FILE")]
     acks: Option<PathBuf>,
+    /// Rebuilds every table from the event log, beside the live ones, and compares: of an exchange that does not run.
+    #[arg(long)]
+    rebuild: bool,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
@@ -49,31 +53,38 @@ pub(crate) struct Fsck {
 
 /// Answers whether nothing is broken.
 pub(crate) async fn run(options: Fsck) -> Result<bool, Problem> {
-    let facts = match deployment::operator(options.config.as_deref(), &deployment::everyone())? {
-        Some(operator) => collect(&operator).await?,
-        None => of_home(&Home::choose(options.data_dir.clone())?).await?,
+    let deployment = deployment::operator(options.config.as_deref(), &deployment::everyone())?;
+    let (facts, rebuild) = match deployment {
+        Some(_) if options.rebuild => {
+            return Err(Problem::usage(
+                "a rebuild is of the data directory of an exchange that does not run: leave the configuration of processes away",
+            ));
+        }
+        Some(operator) => (collect(&operator).await?, None),
+        None => of_home(&Home::choose(options.data_dir.clone())?, options.rebuild).await?,
     };
     let acked = options.acks.as_deref().map(acks).transpose()?.unwrap_or_default();
-    report(&facts, &acked, &options)
+    report(&facts, rebuild.as_ref(), &acked, &options)
 }
 
 /// What the services of a data directory know, whether they run or not.
-async fn of_home(home: &Home) -> Result<Facts, Problem> {
+async fn of_home(home: &Home, with_rebuild: bool) -> Result<(Facts, Option<Rebuild>), Problem> {
     let live = match home.running() {
-        Some(_) => collect(&init::operator(home)?).await,
-        None => Err(Refusal {
+        // A rebuild compares tables at rest; whoever runs them still keeps the data directory for itself.
+        Some(_) if !with_rebuild => collect(&init::operator(home)?).await,
+        _ => Err(Refusal {
             code: Code::Unavailable,
             problem: Problem::new("nothing runs"),
         }),
     };
     match live {
-        Err(refusal) if refusal.code == Code::Unavailable => at_rest(home).await,
-        other => Ok(other?),
+        Err(refusal) if refusal.code == Code::Unavailable => at_rest(home, with_rebuild).await,
+        other => Ok((other?, None)),
     }
 }
 
 /// With nobody listening, the services are opened without their workers, asked, and closed again.
-async fn at_rest(home: &Home) -> Result<Facts, Problem> {
+async fn at_rest(home: &Home, with_rebuild: bool) -> Result<(Facts, Option<Rebuild>), Problem> {
     if !home.exists() {
         return Err(Problem::new(format!(
             "there is no exchange in {}: name its --data-dir",
@@ -97,8 +108,13 @@ async fn at_rest(home: &Home) -> Result<Facts, Problem> {
         place: "the services".to_owned(),
     };
     let facts = collect(&operator).await;
+    let rebuild = if with_rebuild {
+        Some(rebuild::rebuild(&exchange, &operator).await)
+    } else {
+        None
+    };
     exchange.close(Duration::from_secs(5)).await?;
-    Ok(facts?)
+    Ok((facts?, rebuild.transpose()?))
 }
 
 /// Every page of every service's audit.
@@ -124,6 +140,10 @@ async fn collect(operator: &Caller) -> Result<Facts, Refusal> {
             }
         }
     }
+    if let Some(broken) = log::verify(operator).await.map_err(unnamed)? {
+        facts.found(broken);
+    }
+    log::journals(operator, &mut facts).await.map_err(unnamed)?;
     Ok(facts)
 }
 
@@ -142,21 +162,32 @@ fn acks(file: &Path) -> Result<Vec<(String, String)>, Problem> {
         .collect()
 }
 
-fn report(facts: &Facts, acked: &[(String, String)], options: &Fsck) -> Result<bool, Problem> {
+fn report(
+    facts: &Facts,
+    rebuild: Option<&Rebuild>,
+    acked: &[(String, String)],
+    options: &Fsck,
+) -> Result<bool, Problem> {
     let now = home::clock().now();
     let mut findings = rules::judge(facts);
     findings.extend(rules::missing(facts, acked));
+    findings.extend(rebuild.into_iter().flat_map(Rebuild::findings));
+    findings.dedup();
     let oldest = now.saturating_sub(Duration::from_secs(options.grace));
     let is_young = |finding: &Finding| finding.since.is_some_and(|since: Timestamp| since > oldest);
     let (young, broken): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_young);
 
     if options.json {
-        show::pretty(&json!({
+        let mut answer = json!({
             "facts": facts.counts(),
             "acknowledged": acked.len(),
             "violations": broken.iter().map(Finding::json).collect::<Vec<_>>(),
             "in_flight": young.iter().map(Finding::json).collect::<Vec<_>>(),
-        }))?;
+        });
+        if let (Some(rebuild), Some(answer)) = (rebuild, answer.as_object_mut()) {
+            answer.insert("rebuilt".to_owned(), rebuild.json());
+        }
+        show::pretty(&answer)?;
         return Ok(broken.is_empty());
     }
     let services: BTreeSet<_> = facts.services().collect();
@@ -166,6 +197,7 @@ fn report(facts: &Facts, acked: &[(String, String)], options: &Fsck) -> Result<b
         facts.len(),
         acked.len()
     );
+    text.push_str(&rebuild.map(Rebuild::text).unwrap_or_default());
     for (title, findings) in [("in flight", &young), ("broken", &broken)] {
         for finding in findings {
             let _ = writeln!(

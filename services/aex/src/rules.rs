@@ -57,14 +57,12 @@ impl Facts {
                 .and_then(Value::as_str)
                 .and_then(|text| text.parse::<prost_types::Timestamp>().ok())
                 .and_then(|time| aex_error::wire::read_time(&time));
-            let stated = Fact {
-                value: word(fact, "value"),
+            self.state(
+                &word(fact, "kind"),
+                word(fact, "subject"),
+                word(fact, "value"),
                 since,
-            };
-            self.stated
-                .entry(word(fact, "kind"))
-                .or_default()
-                .insert(word(fact, "subject"), stated);
+            );
         }
         self.broken.extend(list("violations").map(|violation| Finding {
             invariant: word(violation, "invariant"),
@@ -72,6 +70,17 @@ impl Facts {
             detail: word(violation, "detail"),
             since: None,
         }));
+    }
+
+    /// One statement about a thing.
+    pub(crate) fn state(&mut self, kind: &str, subject: String, value: String, since: Option<Timestamp>) {
+        let stated = self.stated.entry(kind.to_owned()).or_default();
+        stated.insert(subject, Fact { value, since });
+    }
+
+    /// Something that was found broken.
+    pub(crate) fn found(&mut self, finding: Finding) {
+        self.broken.push(finding);
     }
 
     pub(crate) fn services(&self) -> impl Iterator<Item = &'static str> {
@@ -152,6 +161,18 @@ const RULES: &[Rule] = &[
         ),
     },
     Rule {
+        name: "L9: a journal has its event in the log",
+        between: ["settlement", "event-ledger"],
+        when: ("journal.posted", &[]),
+        then: ("ledger.journal", &[]),
+    },
+    Rule {
+        name: "L9: the journal of an event is posted",
+        between: ["event-ledger", "settlement"],
+        when: ("ledger.journal", &[]),
+        then: ("journal.posted", &[]),
+    },
+    Rule {
         name: "a contract that ended has an outcome",
         between: ["contract-engine", "trust-broker"],
         when: ("contract.status", &["SETTLED", "FAILED", "EXPIRED"]),
@@ -177,7 +198,11 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Finding> {
     if facts.were_asked(&["settlement", "contract-engine"]) {
         findings.extend(prices(facts));
     }
+    if facts.were_asked(&["bid-gateway", "contract-engine"]) {
+        findings.extend(bids(facts));
+    }
     findings.sort_by(|a, b| (&a.invariant, &a.subject).cmp(&(&b.invariant, &b.subject)));
+    findings.dedup();
     findings
 }
 
@@ -208,7 +233,7 @@ impl Rule {
 }
 
 /// A work that was awarded names a contract that exists and that names this work. A contract states its status, its
-/// work, its price and the price's currency.
+/// work, its price, the price's currency and its bid.
 fn awards(facts: &Facts) -> Vec<Finding> {
     let judged = |(work, fact): (&String, &Fact)| {
         let contract = facts.find("contract.status", &fact.value);
@@ -225,6 +250,21 @@ fn awards(facts: &Facts) -> Vec<Finding> {
         })
     };
     facts.of("work.contract").filter_map(judged).collect()
+}
+
+/// A contract that was awarded is for a bid that a book has; the book itself took it before its end.
+fn bids(facts: &Facts) -> Vec<Finding> {
+    let judged = |(contract, fact): (&String, &Fact)| {
+        let was_awarded = !is_one_of(&fact.value, &["PROPOSED", "VOID"]);
+        let bid = part(&fact.value, 4);
+        (was_awarded && facts.find("bid.status", bid).is_none()).then(|| Finding {
+            invariant: "I5: an award is of a bid that was received".to_owned(),
+            subject: contract.clone(),
+            detail: format!("it is for {bid}, which no book has"),
+            since: fact.since,
+        })
+    };
+    facts.of("contract.status").filter_map(judged).collect()
 }
 
 /// What a contract cost is what was agreed.
@@ -369,6 +409,49 @@ mod tests {
             ("wor".to_owned(), "w1".to_owned()),
         ];
         assert_eq!(missing(&facts, &acked).len(), 2);
+    }
+
+    #[test]
+    fn an_award_of_a_bid_that_nobody_made_is_found() {
+        let mut facts = of(
+            &[
+                ("contract.status", "c1", "FAILED w1 1 USD b1"),
+                ("contract.status", "c2", "FAILED w2 1 USD b2"),
+                ("contract.status", "c3", "VOID w3 1 USD b3"),
+            ],
+            &[],
+        );
+        facts.take("bid-gateway", &page(&[("bid.status", "b1", "AWARDED")]));
+        let found = judge(&facts);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].subject, "c2");
+    }
+
+    #[test]
+    fn l9_a_journal_and_its_event_miss_each_other() {
+        let mut facts = Facts::default();
+        let posted = page(&[("journal.posted", "j1", "k"), ("journal.posted", "j2", "k")]);
+        facts.take("settlement", &posted);
+        facts.take("event-ledger", &json!({}));
+        for journal in ["j2", "j3"] {
+            facts.state(
+                "ledger.journal",
+                journal.to_owned(),
+                "hold.placed".to_owned(),
+                None,
+            );
+        }
+        let found: Vec<_> = judge(&facts)
+            .into_iter()
+            .map(|finding| (finding.invariant[..3].to_owned(), finding.subject))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("L9:".to_owned(), "j1".to_owned()),
+                ("L9:".to_owned(), "j3".to_owned())
+            ]
+        );
     }
 
     #[test]

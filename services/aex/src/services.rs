@@ -11,6 +11,7 @@ use aex_kit::{
     host,
     principal::Verifier,
 };
+use aex_proto::aex::common::v1::Event;
 use aex_store::Schema;
 use futures::future::LocalBoxFuture;
 
@@ -62,15 +63,32 @@ pub(crate) struct Opened {
     pub(crate) guard: Guard,
     pub(crate) ready: Ready,
     pub(crate) start: Box<dyn FnOnce() + Send>,
+    /// Folds stored events into its tables; the ledger has none, it is the log.
+    pub(crate) replay: Option<Replay>,
 }
 
+/// Folds events of a service into its tables, in their order.
+pub(crate) type Replay =
+    Arc<dyn Fn(Vec<Event>) -> LocalBoxFuture<'static, Result<(), Problem>> + Send + Sync>;
+
 /// Names a crate by the template: `App`, `Config`, `SCHEMA`. The second part sets what development needs and what has no
-/// default; the third refuses a configuration that cannot work.
+/// default; the third refuses a configuration that cannot work; the
+/// fourth folds events, where it is not `App::replay`.
 macro_rules! service {
     ($krate:ident) => {
         service!($krate, |_, _| {}, |_| Ok(()))
     };
     ($krate:ident, $tune:expr, $check:expr) => {
+        service!($krate, $tune, $check, |app: &Arc<$krate::App>| {
+            let app = Arc::clone(app);
+            let replay: Replay = Arc::new(move |events| {
+                let app = Arc::clone(&app);
+                Box::pin(async move { Ok(app.replay(&events).await?) })
+            });
+            Some(replay)
+        })
+    };
+    ($krate:ident, $tune:expr, $check:expr, $replay:expr) => {
         Service {
             name: <$krate::App as Hosted>::NAME,
             schema: &$krate::SCHEMA,
@@ -99,6 +117,8 @@ macro_rules! service {
                     let connect = seat.place.connect($krate::SCHEMA.name, &config.database)?;
                     let app = $krate::App::open(&config, &connect, &seat.mesh, &seat.runtime).await?;
                     let app = Arc::new(app);
+                    let replay: fn(&Arc<$krate::App>) -> Option<Replay> = $replay;
+                    let replay = replay(&app);
                     let (guard, ready) = host(&app, &seat.runtime, &config.server, seat.verifier).await?;
                     Ok(Opened {
                         name,
@@ -106,6 +126,7 @@ macro_rules! service {
                         guard,
                         ready,
                         start: Box::new(move || app.start_workers()),
+                        replay,
                     })
                 })
             },
@@ -115,7 +136,7 @@ macro_rules! service {
 
 /// All of them, in the order in which they are opened.
 pub(crate) static SERVICES: &[Service] = &[
-    service!(aex_event_ledger),
+    service!(aex_event_ledger, |_, _| {}, |_| Ok(()), |_| None),
     service!(
         aex_identity,
         |config, dev| config.keys.pepper = Some(dev.pepper.clone()),

@@ -25,6 +25,8 @@ pub static SCHEMA: Schema = Schema {
     migrations: sqlx::migrate!("./migrations"),
     keeps_keys: false,
     not_replayed: &[],
+    set_again: &[],
+    set_by_feed: &[],
 };
 
 /// The service.

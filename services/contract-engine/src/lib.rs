@@ -32,6 +32,8 @@ pub static SCHEMA: Schema = Schema {
     migrations: sqlx::migrate!("./migrations"),
     keeps_keys: false,
     not_replayed: &["result_blob", "watch_lock"],
+    set_again: &["award", "release"],
+    set_by_feed: &["auto"],
 };
 
 /// The service.

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use aex_kit::{Call, Hosted as _};
 use aex_proto::aex::common::v1::Event as Stored;
-use aex_store::{Failure, Follower, Job, Timers, Tx, feed::follow};
+use aex_store::{Due, Follower, Job, Timers, Tx, feed::follow};
 use aex_types::{ContractId, WorkId};
 use uuid::Uuid;
 
@@ -55,38 +55,33 @@ pub(crate) fn start(app: &Arc<App>) {
 
 /// What was decided, made true, with the jobs that follow from where the contract stands now.
 pub(crate) async fn record(tx: &mut Tx<'_>, contract: Contract, events: &[Event]) -> Result<Contract, Error> {
-    let from = contract.status;
+    let before = demanded(&contract);
     let contract = contracts::record(tx, Some(contract), events).await?;
-    if contract.status != from {
-        schedule(tx, &contract).await?;
-    }
+    tx.rearm(&before, &demanded(&contract)).await?;
     Ok(contract)
 }
 
-/// The jobs that follow from where a contract stands.
-pub(crate) async fn schedule(tx: &mut Tx<'_>, contract: &Contract) -> Result<(), Failure> {
-    let (key, now) = (contract.id.uuid(), tx.now());
+/// The jobs that follow from where a contract stands, live and after a replay.
+///
+/// That an award is cleared up, and that the money was given back, is told by no event: these jobs take themselves back
+/// when they are done, and a replay sets them again, which does no harm.
+pub(crate) fn demanded(contract: &Contract) -> Vec<Due> {
+    let key = contract.id.uuid();
+    let ended = contract.end_time.unwrap_or(contract.update_time);
+    let award = Due::new(AWARD, key, contract.create_time.saturating_add(LEASE));
     match contract.status {
-        Status::Proposed => tx.schedule(AWARD, key, now.saturating_add(LEASE)).await,
-        Status::Awarded => tx.schedule(EXPIRE, key, contract.terms.expire_time).await,
+        Status::Proposed | Status::Void => vec![award],
+        Status::Awarded | Status::Executing => {
+            vec![award, Due::new(EXPIRE, key, contract.terms.expire_time)]
+        }
         Status::VerificationPending => {
-            tx.unschedule(EXPIRE, key).await?;
-            let deadline = contract.review_deadline.unwrap_or(now);
-            tx.schedule(REVIEW, key, deadline).await
+            let deadline = contract.review_deadline.unwrap_or(contract.update_time);
+            vec![award, Due::new(REVIEW, key, deadline)]
         }
-        Status::Completed => {
-            tx.unschedule(EXPIRE, key).await?;
-            tx.unschedule(REVIEW, key).await?;
-            tx.schedule(SETTLE, key, now.saturating_add(HEAD_START)).await
-        }
-        Status::Failed | Status::Expired => {
-            tx.unschedule(EXPIRE, key).await?;
-            tx.unschedule(REVIEW, key).await?;
-            tx.schedule(RELEASE, key, now).await
-        }
-        Status::Settled => tx.unschedule(SETTLE, key).await,
-        // An award that came to nothing is cleared up by the job that it has.
-        Status::Void | Status::Executing => Ok(()),
+        Status::Completed => vec![award, Due::new(SETTLE, key, ended.saturating_add(HEAD_START))],
+        // The work knows the end from the contract's events, so it need not be told of the award any more.
+        Status::Failed | Status::Expired => vec![Due::new(RELEASE, key, ended)],
+        Status::Settled => Vec::new(),
     }
 }
 
@@ -160,23 +155,26 @@ impl Job for ReviewJob {
     type Error = Error;
 
     async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
-        self.0
+        let accepted = self
+            .0
             .store
             .work(&mut call, async |tx| {
                 let contract = held(tx, key.into()).await?;
                 let events = contract::review_ended(&contract, tx.now());
-                if events.is_empty() && contract.status == Status::VerificationPending {
-                    return Ok(());
-                }
                 if !events.is_empty() {
-                    record(tx, contract, &events).await?;
-                    // Nobody else is about to pay.
-                    let now = tx.now();
-                    tx.schedule(SETTLE, key, now).await?;
+                    return record(tx, contract, &events).await.map(Some);
                 }
-                Ok(tx.unschedule(REVIEW, key).await?)
+                if contract.status != Status::VerificationPending {
+                    tx.unschedule(REVIEW, key).await?;
+                }
+                Ok::<_, Error>(None)
             })
-            .await
+            .await?;
+        match accepted {
+            // Nobody else is about to pay.
+            Some(contract) => self.0.settle(&mut call, &contract).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -277,7 +275,7 @@ impl App {
                 let event = contract::propose(tx.id(), terms, tx.now());
                 let contract = contracts::propose(tx, &event, work).await?;
                 if let Some(contract) = &contract {
-                    schedule(tx, contract).await?;
+                    tx.rearm(&[], &demanded(contract)).await?;
                 }
                 tx.unschedule(AUTO, work.uuid()).await?;
                 Ok::<_, Error>(contract)

@@ -28,6 +28,8 @@ pub static SCHEMA: Schema = Schema {
     keeps_keys: false,
     // Holds nothing: its rows are only there to be locked.
     not_replayed: &["seller"],
+    set_again: &[],
+    set_by_feed: &[],
 };
 
 /// The service.

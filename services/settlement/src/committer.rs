@@ -9,9 +9,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 use aex_error::{Code, Explain as _};
 use aex_kit::{Call, Runtime};
 use aex_proto::{Keyed, Secrets};
-use aex_settlement_ledger::{
-    Books, Command, Deposit, DepositState, Event, Hold, Item, Outcome, Policy, Rail, Touched,
-};
+use aex_settlement_ledger::{Books, Command, Deposit, Event, Hold, Item, Outcome, Policy, Touched};
 use aex_store::{Claim, Fact, Failure, Store, Taken, Tx};
 use prost::Message;
 use tokio::sync::{mpsc, oneshot};
@@ -329,13 +327,8 @@ impl Worker {
         for hold in books.changed_holds() {
             jobs.of_hold(hold.contract, Some(hold));
         }
-        let now = tx.now();
-        for deposit in books
-            .changed_deposits()
-            .filter(|deposit| deposit.rail == Rail::TEST)
-        {
-            let is_pending = deposit.state == DepositState::Pending;
-            jobs.of_deposit(deposit.id, is_pending.then_some(now));
+        for deposit in books.changed_deposits() {
+            jobs.of_deposit(deposit);
         }
         jobs.save(tx).await?;
         if events.is_empty() {

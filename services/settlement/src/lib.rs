@@ -9,9 +9,9 @@ mod rpc;
 mod store;
 mod worker;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use aex_kit::{Call, Hosted, Link, Mesh, Runtime};
+use aex_kit::{Hosted, Link, Mesh, Runtime};
 use aex_proto::aex::settlement::v1::settlement_service_server::{SERVICE_NAME, SettlementServiceServer};
 use aex_settlement_ledger::{Event, Policy};
 use aex_store::{Connect, Failure, OpenError, Schema, Store};
@@ -28,10 +28,9 @@ pub static SCHEMA: Schema = Schema {
     migrations: sqlx::migrate!("./migrations"),
     keeps_keys: true,
     not_replayed: &[],
+    set_again: &[],
+    set_by_feed: &[],
 };
-
-/// The time that setting the timers after a replay may take.
-const REPLAY: Duration = Duration::from_mins(1);
 
 /// The service.
 #[derive(Debug)]
@@ -80,8 +79,7 @@ impl App {
                 })
             })
             .collect::<Result<_, _>>()?;
-        let mut call = Call::own(self.store.runtime(), Self::NAME, "replay", REPLAY);
-        store::replay(&self.store, &mut call, &events).await
+        store::replay(&self.store, &events).await
     }
 }
 

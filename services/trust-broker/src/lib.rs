@@ -25,6 +25,8 @@ pub static SCHEMA: Schema = Schema {
     keeps_keys: false,
     // Holds nothing: its rows are only there to be locked.
     not_replayed: &["subject"],
+    set_again: &["trust.tenure"],
+    set_by_feed: &[],
 };
 
 /// The service.

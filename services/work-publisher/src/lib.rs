@@ -29,6 +29,8 @@ pub static SCHEMA: Schema = Schema {
     migrations: sqlx::migrate!("./migrations"),
     keeps_keys: false,
     not_replayed: &["payload"],
+    set_again: &["work.closing"],
+    set_by_feed: &[],
 };
 
 /// The service.

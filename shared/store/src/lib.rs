@@ -5,6 +5,8 @@
 mod claim;
 mod failure;
 pub mod feed;
+pub mod image;
+mod jobs;
 mod open;
 mod outbox;
 mod page;
@@ -19,6 +21,7 @@ pub use claim::{Claim, Taken};
 pub use failure::Failure;
 pub use feed::Follower;
 pub use inventory;
+pub use jobs::Due;
 pub use open::{Connect, OpenError, Schema};
 pub use outbox::relay;
 pub use page::Page;

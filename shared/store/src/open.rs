@@ -20,8 +20,14 @@ pub struct Schema {
     pub migrations: Migrator,
     /// Keeps idempotency keys for ever: where money moves.
     pub keeps_keys: bool,
-    /// Tables that replay does not rebuild, because they hold what no event may carry.
+    /// Tables that replay does not rebuild, because they hold what no event may carry, or nothing at all.
     pub not_replayed: &'static [&'static str],
+    /// Kinds of jobs that a replay sets although they may be done, or may have moved on: no event says that they are.
+    /// Doing them again changes nothing.
+    pub set_again: &'static [&'static str],
+    /// Kinds of jobs that are set by what a follower hears and by no state of this schema. They come back when the
+    /// follower hears it again, or from a backup with its position.
+    pub set_by_feed: &'static [&'static str],
 }
 
 static SHARED: Migrator = sqlx::migrate!("./migrations");
@@ -87,7 +93,7 @@ impl Store {
 }
 
 /// SQL never names a schema: the connection does.
-fn in_schema(options: PgConnectOptions, schema: &str) -> PgConnectOptions {
+pub(crate) fn in_schema(options: PgConnectOptions, schema: &str) -> PgConnectOptions {
     options
         .options([("search_path", schema)])
         .log_statements(tracing::log::LevelFilter::Trace)

@@ -10,7 +10,7 @@ use prost::{Message, Name};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Failure, sql};
+use crate::{Due, Failure, jobs, sql};
 
 /// A change of one aggregate, ready to be published.
 #[derive(Debug, Clone)]
@@ -137,61 +137,31 @@ impl<'c> Tx<'c> {
 
     /// Does something at a moment, once: the job of this kind is run for the key. A second call moves the moment.
     pub async fn schedule(&mut self, kind: &'static str, key: Uuid, due: Timestamp) -> Result<(), Failure> {
-        sqlx::query(sql!(
-            "INSERT INTO timer (kind, key, due_time) VALUES ($1, $2, $3)
-             ON CONFLICT (kind, key) DO UPDATE SET due_time = $3, leased_until = NULL, attempts = 0"
-        ))
-        .bind(kind)
-        .bind(key)
-        .bind(chrono::DateTime::from(due))
-        .execute(self.sql())
-        .await?;
-        self.woken.timers.insert(kind);
-        Ok(())
+        self.schedule_all(&[Due::new(kind, key, due)]).await
     }
 
     /// Does many things at their moments, each once, as [`schedule`](Self::schedule) does one.
-    pub async fn schedule_all(&mut self, jobs: &[(&'static str, Uuid, Timestamp)]) -> Result<(), Failure> {
-        if jobs.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(sql!(
-            "INSERT INTO timer (kind, key, due_time) SELECT * FROM UNNEST($1::text[], $2::uuid[], $3::timestamptz[])
-             ON CONFLICT (kind, key) DO UPDATE SET due_time = EXCLUDED.due_time, leased_until = NULL, attempts = 0"
-        ))
-        .bind(jobs.iter().map(|job| job.0).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|job| job.1).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|job| chrono::DateTime::from(job.2)).collect::<Vec<_>>())
-        .execute(self.sql())
-        .await?;
-        self.woken.timers.extend(jobs.iter().map(|job| job.0));
+    pub async fn schedule_all(&mut self, due: &[Due]) -> Result<(), Failure> {
+        jobs::set(self.sql(), due).await?;
+        self.woken.timers.extend(due.iter().map(|due| due.kind));
         Ok(())
     }
 
     /// Takes many jobs back, or marks them done.
     pub async fn unschedule_all(&mut self, jobs: &[(&'static str, Uuid)]) -> Result<(), Failure> {
-        if jobs.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(sql!(
-            "DELETE FROM timer USING UNNEST($1::text[], $2::uuid[]) AS done (kind, key)
-             WHERE timer.kind = done.kind AND timer.key = done.key"
-        ))
-        .bind(jobs.iter().map(|job| job.0).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|job| job.1).collect::<Vec<_>>())
-        .execute(self.sql())
-        .await?;
-        Ok(())
+        jobs::unset(self.sql(), jobs).await
     }
 
     /// Takes a job back, or marks it done.
     pub async fn unschedule(&mut self, kind: &'static str, key: Uuid) -> Result<(), Failure> {
-        sqlx::query(sql!("DELETE FROM timer WHERE kind = $1 AND key = $2"))
-            .bind(kind)
-            .bind(key)
-            .execute(self.sql())
-            .await?;
-        Ok(())
+        self.unschedule_all(&[(kind, key)]).await
+    }
+
+    /// Follows a state from what it demanded before to what it demands now. What both demand is left alone.
+    pub async fn rearm(&mut self, before: &[Due], after: &[Due]) -> Result<(), Failure> {
+        let (set, unset) = jobs::change(before, after);
+        self.unschedule_all(&unset).await?;
+        self.schedule_all(&set).await
     }
 
     /// Tells the watchers of a resource something, with the commit. The caller holds the resource's row lock.
@@ -287,5 +257,13 @@ impl Folding {
     /// The connection, for the statements of a service's `store/`.
     pub fn sql(&mut self) -> &mut PgConnection {
         &mut self.sql
+    }
+
+    /// Sets the jobs that a folded state demands, and takes back those that the state before it demanded alone: what
+    /// [`Tx::rearm`] does live.
+    pub async fn rearm(&mut self, before: &[Due], after: &[Due]) -> Result<(), Failure> {
+        let (set, unset) = jobs::change(before, after);
+        jobs::unset(self.sql(), &unset).await?;
+        jobs::set(self.sql(), &set).await
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    fmt::Write as _,
     sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -10,12 +9,12 @@ use std::{
 use aex_proto::aex::common::v1::Event;
 use aex_store::{
     Connect, Schema, Statement, Store,
+    image::Image,
     private::{Options, PrivateServer, Search},
 };
-use prost::Message as _;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _,
-    SqlSafeStr as _, postgres::PgConnectOptions,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, SqlSafeStr as _,
+    postgres::PgConnectOptions,
 };
 use tokio::sync::OnceCell;
 
@@ -114,15 +113,11 @@ impl Database {
 
     /// The events that the service published and that no relay has taken, oldest first.
     pub async fn events(&self) -> Vec<Event> {
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar(
-            "SELECT event FROM outbox ORDER BY occur_time, aggregate_id, aggregate_version",
-        )
-        .fetch_all(&mut self.sql().await)
-        .await
-        .expect("the outbox is readable");
-        rows.iter()
-            .map(|bytes| Event::decode(bytes.as_slice()).expect("the outbox holds events"))
-            .collect()
+        self.image()
+            .await
+            .waiting()
+            .await
+            .expect("the outbox is readable")
     }
 
     /// Their types.
@@ -140,41 +135,28 @@ impl Database {
         result.expect("the test's statement is right").rows_affected()
     }
 
+    async fn image(&self) -> Image {
+        let image = Image::open(self.schema, &self.connect.owner).await;
+        image.expect("the database answers")
+    }
+
     /// Every row of every table that replay rebuilds, as text in a fixed order: equal texts are equal states.
     pub async fn state(&self) -> String {
-        const SHARED: [&str; 8] = [
-            "idempotency",
-            "outbox",
-            "feed",
-            "lease",
-            "timer",
-            "watch_log",
-            "migration",
-            "shared_migration",
-        ];
-        let mut sql = self.sql().await;
-        let tables: Vec<String> =
-            sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1")
-                .bind(self.schema.name)
-                .fetch_all(&mut sql)
-                .await
-                .expect("the catalogue is readable");
-        let mut state = String::new();
-        for table in tables {
-            if SHARED.contains(&table.as_str()) || self.schema.not_replayed.contains(&table.as_str()) {
-                continue;
-            }
-            let rows = sql
-                .fetch_all(AssertSqlSafe(format!(
-                    "SELECT t::text AS row FROM {table} t ORDER BY 1"
-                )))
-                .await
-                .expect("the table is readable");
-            for row in rows {
-                let _ = writeln!(state, "{table} {}", row.get::<String, _>("row"));
-            }
-        }
-        state
+        self.image().await.text().await.expect("the tables are readable")
+    }
+
+    /// Where a rebuilt copy differs from this one, tables and jobs: nowhere, when the replay is right.
+    pub async fn differences(&self, rebuilt: &Self) -> Vec<String> {
+        let compared = self.image().await.compare(&mut rebuilt.image().await).await;
+        let compared = compared.expect("the tables are readable");
+        let differences = compared.into_iter().filter_map(|table| {
+            let difference = table.difference?;
+            Some(format!(
+                "{} {}: {}",
+                table.table, difference.key, difference.detail
+            ))
+        });
+        differences.collect()
     }
 
     /// Checks every SQL statement of a crate, and those that all services share, against the migrated schema.

@@ -99,10 +99,21 @@ impl Machine {
         }
     }
 
+    /// The folder of the private PostgreSQL's socket, while it lives.
+    pub fn sockets(&self) -> PathBuf {
+        self.postmaster(4).unwrap().into()
+    }
+
+    /// A line of what the private PostgreSQL notes about itself.
+    fn postmaster(&self, line: usize) -> Option<String> {
+        let file = self.data().join("postgres/data/postmaster.pid");
+        let noted = std::fs::read_to_string(file).ok()?;
+        noted.lines().nth(line).map(str::to_owned)
+    }
+
     /// The process of the private PostgreSQL, while it lives.
     pub fn postgres(&self) -> Option<u32> {
-        let file = self.data().join("postgres/data/postmaster.pid");
-        let pid = std::fs::read_to_string(file).ok()?.lines().next()?.parse().ok()?;
+        let pid = self.postmaster(0)?.parse().ok()?;
         Path::new(&format!("/proc/{pid}")).exists().then_some(pid)
     }
 }

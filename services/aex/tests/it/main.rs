@@ -12,6 +12,7 @@ mod certificates;
 mod deployment;
 mod dev;
 mod machine;
+mod rebuild;
 mod serve;
 mod trade;
 mod words;

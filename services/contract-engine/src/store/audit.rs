@@ -5,7 +5,7 @@ use std::time::Duration;
 use aex_error::wire;
 use aex_proto::aex::common::v1::{AuditFact, AuditViolation};
 use aex_store::{Failure, Page, Tx, sql};
-use aex_types::{ContractId, Timestamp, WorkId};
+use aex_types::{BidId, ContractId, Timestamp, WorkId};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -13,23 +13,28 @@ use uuid::Uuid;
 /// How long after its time something may still wait for its worker.
 const GRACE: Duration = Duration::from_mins(10);
 
-type Stated = (Uuid, Uuid, String, Decimal, String, DateTime<Utc>);
+type Stated = (Uuid, Uuid, String, Decimal, String, Uuid, DateTime<Utc>);
 
-/// A page of facts: where each contract stands, for which work and price.
+/// A page of facts: where each contract stands, for which work, price and bid.
 pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<AuditFact>, Failure> {
     let after: Option<ContractId> = page.after()?;
     let rows: Vec<Stated> = sqlx::query_as(sql!(
-        "SELECT contract_id, work_id, status, price, currency, update_time FROM contract
+        "SELECT contract_id, work_id, status, price, currency, bid_id, update_time FROM contract
          WHERE $1::uuid IS NULL OR contract_id > $1 ORDER BY contract_id LIMIT $2"
     ))
     .bind(after.map(ContractId::uuid))
     .bind(page.limit())
     .fetch_all(tx.sql())
     .await?;
-    let fact = |(contract, work, status, price, currency, since): Stated| AuditFact {
+    let fact = |(contract, work, status, price, currency, bid, since): Stated| AuditFact {
         kind: "contract.status".to_owned(),
         subject: ContractId::from(contract).to_string(),
-        value: format!("{status} {} {} {currency}", WorkId::from(work), price.normalize()),
+        value: format!(
+            "{status} {} {} {currency} {}",
+            WorkId::from(work),
+            price.normalize(),
+            BidId::from(bid)
+        ),
         since: Some(wire::time(Timestamp::from(since))),
     };
     Ok(rows.into_iter().map(fact).collect())

@@ -13,6 +13,7 @@ use crate::{
     convert,
     domain::contract::{Contract, Event, Status},
     store::watches,
+    worker::demanded,
 };
 
 /// The index that keeps a second award of one work out.
@@ -155,7 +156,7 @@ pub(crate) async fn record(
     Ok(after)
 }
 
-/// Folds stored events into the table, for replay.
+/// Folds stored events into the table, for replay, and sets the jobs that follow.
 pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(), Failure> {
     let mut by_contract: BTreeMap<ContractId, Vec<&Event>> = BTreeMap::new();
     for event in events {
@@ -167,6 +168,7 @@ pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(),
         .into_iter()
         .map(|contract| (contract.id, contract))
         .collect();
+    let demanded_before: Vec<_> = before.values().flat_map(demanded).collect();
     let mut after = Vec::with_capacity(ids.len());
     for (id, events) in by_contract {
         let mut state = before.remove(&id);
@@ -175,7 +177,9 @@ pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(),
         }
         after.extend(state);
     }
-    save(folding.sql(), &after).await
+    save(folding.sql(), &after).await?;
+    let demanded_after: Vec<_> = after.iter().flat_map(demanded).collect();
+    folding.rearm(&demanded_before, &demanded_after).await
 }
 
 fn follow(before: Option<Contract>, event: &Event) -> Result<Contract, Failure> {

@@ -1,4 +1,5 @@
-//! A crash before each step of an award: another process, on the same tables, finishes what was left.
+//! A crash before each step of an award: another process finishes what was left, on the same tables or on tables that
+//! were rebuilt from the events.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,12 +7,19 @@ use aex_contract_engine::{App, Config, SCHEMA};
 use aex_kit::Hosted as _;
 use aex_proto::aex::contract_engine::v1 as pb;
 use aex_store::Store;
-use aex_testkit::Shape;
+use aex_testkit::{Database, Shape};
 
 use crate::fixture::{Engine, StopBefore, Trade, award};
 
+/// What the process after the crash finds.
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    Tables,
+    Events,
+}
+
 /// Awards until the crash, which comes before the step of this number.
-async fn crashed(step: usize, is_poor: bool) -> (Engine, Trade) {
+async fn crashed(step: usize, is_poor: bool, found: Found) -> (Engine, Trade) {
     let crash = Arc::new(StopBefore::default());
     *crash.at.lock().unwrap() = Some(step);
     let mut engine = Engine::with_steps(Shape::InProcess, crash.clone()).await;
@@ -22,8 +30,15 @@ async fn crashed(step: usize, is_poor: bool) -> (Engine, Trade) {
     crash.reached.notified().await;
     call.abort();
 
+    let events = engine.database.events().await;
+    if matches!(found, Found::Events) {
+        engine.database = Database::of(&SCHEMA).await;
+    }
     let store = Store::attach(&SCHEMA, engine.database.connect(), engine.world.runtime());
     let app = App::on(store, &Config::default(), engine.world.mesh()).unwrap();
+    if matches!(found, Found::Events) {
+        app.replay(&events).await.unwrap();
+    }
     engine.app = Arc::new(app);
     engine.world.host(&engine.app).await;
     engine.operator = pb::contract_engine_service_client::ContractEngineServiceClient::new(
@@ -37,9 +52,28 @@ async fn crashed(step: usize, is_poor: bool) -> (Engine, Trade) {
 
 #[tokio::test]
 async fn an_award_survives_a_crash_before_each_of_its_steps() {
+    the_award_stands(Found::Tables).await;
+}
+
+#[tokio::test]
+async fn an_award_survives_the_loss_of_all_tables_before_each_of_its_steps() {
+    the_award_stands(Found::Events).await;
+}
+
+#[tokio::test]
+async fn a_void_award_survives_a_crash_before_each_of_its_steps() {
+    everything_is_given_back(Found::Tables).await;
+}
+
+#[tokio::test]
+async fn a_void_award_survives_the_loss_of_all_tables_before_each_of_its_steps() {
+    everything_is_given_back(Found::Events).await;
+}
+
+async fn the_award_stands(found: Found) {
     // Reserve, rank, hold, award, confirm, done.
     for step in 0..6 {
-        let (mut engine, trade) = crashed(step, false).await;
+        let (mut engine, trade) = crashed(step, false, found).await;
         engine
             .until("the contract stands and the work knows", async |engine| {
                 let contracts = engine
@@ -60,14 +94,19 @@ async fn an_award_survives_a_crash_before_each_of_its_steps() {
         assert_eq!(stage.held_by.len(), 1);
         drop(stage);
         assert!(engine.trade(&[], |_| {}).work_id != trade.work_id);
+        engine
+            .until("the award's job is done", async |engine| {
+                let left = "SELECT 1 FROM timer WHERE kind = 'award'";
+                engine.database.execute(left).await == 0
+            })
+            .await;
     }
 }
 
-#[tokio::test]
-async fn a_void_award_survives_a_crash_before_each_of_its_steps() {
+async fn everything_is_given_back(found: Found) {
     // Reserve, rank, hold, void, release the money, release the work, done.
     for step in 0..7 {
-        let (mut engine, trade) = crashed(step, true).await;
+        let (mut engine, trade) = crashed(step, true, found).await;
         engine
             .until("everything is given back", async |engine| {
                 let stage = engine.peers.stage();

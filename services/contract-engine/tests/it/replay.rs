@@ -51,6 +51,11 @@ async fn folding_all_events_again_gives_the_same_tables() {
         .await
         .unwrap_err();
 
+    assert_rebuilds(&engine).await;
+}
+
+/// Folds all events into an empty copy, and compares tables and jobs.
+async fn assert_rebuilds(engine: &Engine) {
     let events = engine.database.events().await;
     let empty = Database::of(&SCHEMA).await;
     let store = Store::attach(&SCHEMA, empty.connect(), engine.world.runtime());
@@ -60,10 +65,39 @@ async fn folding_all_events_again_gives_the_same_tables() {
     replayed.replay(early).await.unwrap();
     replayed.replay(late).await.unwrap();
     assert_eq!(empty.state().await, engine.database.state().await);
+    assert_eq!(engine.database.differences(&empty).await, [""; 0]);
     assert!(
         replayed.replay(&events[..1]).await.is_err(),
         "an event that does not follow is refused"
     );
+}
+
+#[tokio::test]
+async fn what_time_ended_is_rebuilt_too_and_so_are_the_jobs_that_wait() {
+    let mut engine = Engine::new().await;
+    // Nobody takes the events away.
+    let lease = "INSERT INTO lease VALUES ('relay', gen_random_uuid(), 'infinity')";
+    engine.database.execute(lease).await;
+    engine.start_workers();
+    engine.awarded().await;
+    engine.delivered().await;
+    engine.world.advance(Duration::from_hours(25));
+    engine
+        .until("time has ended both", async |engine| {
+            let ended = "SELECT 1 FROM contract WHERE status IN ('EXPIRED', 'SETTLED')";
+            engine.database.execute(ended).await == 2
+                && engine.database.execute("SELECT 1 FROM timer").await == 0
+        })
+        .await;
+    engine.delivered_again().await;
+    assert_eq!(
+        engine
+            .database
+            .execute("SELECT 1 FROM timer WHERE kind = 'review'")
+            .await,
+        1
+    );
+    assert_rebuilds(&engine).await;
 }
 
 #[tokio::test]
@@ -88,7 +122,7 @@ async fn the_audit_names_what_is_broken() {
     assert!(clean.violations.is_empty(), "{:?}", clean.violations);
     assert_eq!(
         clean.facts[0].value,
-        format!("AWARDED {} 10 USD", contract.work_id)
+        format!("AWARDED {} 10 USD {}", contract.work_id, contract.bid_id)
     );
     engine.world.advance(Duration::from_hours(1));
     let late = engine

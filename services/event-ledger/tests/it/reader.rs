@@ -12,6 +12,8 @@ pub static SCHEMA: Schema = Schema {
     migrations: sqlx::migrate!("./tests/migrations"),
     keeps_keys: false,
     not_replayed: &[],
+    set_again: &[],
+    set_by_feed: &[],
 };
 
 /// The service that it calls itself; one that may read the log.

@@ -1,11 +1,11 @@
-//! What settlement states about itself, and which of the money invariants L1 to L10 it finds broken. L9 compares with
-//! the event ledger, which is for the auditor of the whole exchange.
+//! What settlement states about itself, and which of the money invariants L1 to L10, and of I7, it finds broken. L9 compares with
+//! the event ledger, which is for the auditor of the whole exchange: what it needs is stated as facts.
 
 use aex_error::wire;
 use aex_proto::aex::common::v1::{AuditFact, AuditViolation};
 use aex_settlement_ledger::{Class, Side};
 use aex_store::{Failure, Page, Tx, sql};
-use aex_types::{ContractId, DepositId, Timestamp};
+use aex_types::{ContractId, DepositId, JournalId, Timestamp};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -23,7 +23,8 @@ pub(crate) struct Fact {
     pub(crate) fact: AuditFact,
 }
 
-/// A page of facts: where each deposit and each hold stands, and what each settled contract cost.
+/// A page of facts: where each deposit and each hold stands, which journals are posted, and what each settled contract
+/// cost.
 pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Fact>, Failure> {
     let after: Option<String> = page.after()?;
     let after = match &after {
@@ -37,6 +38,7 @@ pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Fact>, Fai
         "SELECT kind, id, value, since
          FROM (SELECT 'contract.settled' AS kind, contract_id AS id, trim_scale(gross)::text AS value,
                       settle_time AS since FROM hold WHERE status = 'CAPTURED'
+               UNION ALL SELECT 'journal.posted', journal_id, business_key, post_time FROM journal
                UNION ALL SELECT 'deposit.status', deposit_id, status, update_time FROM deposit
                UNION ALL SELECT 'hold.status', contract_id, status, update_time FROM hold) AS fact
          WHERE $1::text IS NULL OR (kind, id) > ($1, $2)
@@ -48,10 +50,10 @@ pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Fact>, Fai
     .fetch_all(tx.sql())
     .await?;
     let fact = |(kind, id, value, since): FactRow| {
-        let subject = if kind == "deposit.status" {
-            DepositId::from(id).to_string()
-        } else {
-            ContractId::from(id).to_string()
+        let subject = match kind.as_str() {
+            "deposit.status" => DepositId::from(id).to_string(),
+            "journal.posted" => JournalId::from(id).to_string(),
+            _ => ContractId::from(id).to_string(),
         };
         Fact {
             key: format!("{kind} {id}"),
@@ -87,6 +89,7 @@ pub(crate) async fn violations(tx: &mut Tx<'_>) -> Result<Vec<AuditViolation>, F
     note("L7", chains(tx).await?);
     note("L8", keys(tx).await?);
     note("L10", fees(tx).await?);
+    note("I7", exits(tx).await?);
     Ok(all)
 }
 
@@ -283,6 +286,27 @@ async fn fees(tx: &mut Tx<'_>) -> Result<Found, Failure> {
                           || ' were earned'
          FROM due FULL JOIN earned USING (currency)
          WHERE COALESCE(due.fee, 0) <> COALESCE(earned.fee, 0) ORDER BY 1 LIMIT 1000"
+    ))
+    .fetch_all(tx.sql())
+    .await?;
+    Ok(found)
+}
+
+/// I7: money that is held, and money that was settled and not paid out, has a timer that ends it.
+async fn exits(tx: &mut Tx<'_>) -> Result<Found, Failure> {
+    let found = sqlx::query_as(sql!(
+        "WITH running AS (
+             SELECT contract_id, CASE WHEN not_before IS NULL THEN 'hold.overdue' ELSE 'hold.release' END AS kind
+             FROM hold WHERE status = 'HELD' AND (not_before IS NOT NULL OR overdue_time IS NULL)
+             UNION ALL
+             SELECT contract_id, 'hold.close_residual' FROM hold
+             WHERE status = 'CAPTURED' AND residual_release_time IS NULL
+             UNION ALL
+             SELECT contract_id, 'hold.close_payout' FROM hold
+             WHERE status = 'CAPTURED' AND payout_release_time IS NULL)
+         SELECT contract_id::text, 'its timer ' || running.kind || ' is gone'
+         FROM running LEFT JOIN timer ON timer.kind = running.kind AND key = contract_id
+         WHERE key IS NULL ORDER BY 1, 2 LIMIT 1000"
     ))
     .fetch_all(tx.sql())
     .await?;

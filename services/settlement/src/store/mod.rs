@@ -11,8 +11,8 @@ pub(crate) mod statements;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aex_settlement_ledger::{Command, Event, Hold, Rows, Timer, Touched};
-use aex_store::{Failure, Tx};
+use aex_settlement_ledger::{Command, Deposit, DepositState, Event, Hold, Rail, Rows, Timer, Touched};
+use aex_store::{Due, Failure, Tx};
 use aex_types::{ContractId, DepositId, Timestamp};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -63,7 +63,19 @@ pub(crate) const fn job(timer: Timer) -> &'static str {
     }
 }
 
-/// The jobs that a hold has, and those that it has no more.
+/// The jobs that follow from where a hold stands, live and after a replay.
+pub(crate) fn demanded_by_hold(hold: &Hold) -> Vec<Due> {
+    let due = |timer| Some(Due::new(job(timer), hold.contract.uuid(), hold.due(timer)?));
+    Timer::ALL.into_iter().filter_map(due).collect()
+}
+
+/// The job that follows from where a deposit stands: the test rail confirms at once.
+pub(crate) fn demanded_by_deposit(deposit: &Deposit) -> Option<Due> {
+    let waits = deposit.rail == Rail::TEST && deposit.state == DepositState::Pending;
+    waits.then(|| Due::new(CONFIRM_TEST, deposit.id.uuid(), deposit.request_time))
+}
+
+/// The jobs that a batch sets, and those that it takes back.
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     due: BTreeMap<(&'static str, Uuid), Timestamp>,
@@ -71,24 +83,25 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    /// The timers of a contract as its hold has them now.
+    /// The timers of a contract as its hold has them now, whatever they were.
     pub(crate) fn of_hold(&mut self, contract: ContractId, hold: Option<&Hold>) {
-        for timer in Timer::ALL {
-            let due = hold.and_then(|hold| hold.due(timer));
-            self.set((job(timer), contract.uuid()), due);
-        }
+        let all = Timer::ALL.map(|timer| (job(timer), contract.uuid()));
+        self.set(&all, hold.map(demanded_by_hold).unwrap_or_default());
     }
 
     /// The confirmation of a deposit by the test rail, at once or not at all.
-    pub(crate) fn of_deposit(&mut self, deposit: DepositId, confirm_at: Option<Timestamp>) {
-        self.set((CONFIRM_TEST, deposit.uuid()), confirm_at);
+    pub(crate) fn of_deposit(&mut self, deposit: &Deposit) {
+        self.set(&[(CONFIRM_TEST, deposit.id.uuid())], demanded_by_deposit(deposit));
     }
 
-    fn set(&mut self, job: (&'static str, Uuid), due: Option<Timestamp>) {
-        if let Some(due) = due {
-            self.due.insert(job, due);
-        } else {
-            self.done.insert(job);
+    fn set(&mut self, all: &[(&'static str, Uuid)], due: impl IntoIterator<Item = Due>) {
+        for job in all {
+            self.due.remove(job);
+            self.done.insert(*job);
+        }
+        for due in due {
+            self.done.remove(&(due.kind, due.key));
+            self.due.insert((due.kind, due.key), due.time);
         }
     }
 
@@ -98,7 +111,7 @@ impl Jobs {
         let due: Vec<_> = self
             .due
             .iter()
-            .map(|(&(kind, key), &due)| (kind, key, due))
+            .map(|(&(kind, key), &time)| Due::new(kind, key, time))
             .collect();
         tx.unschedule_all(&done).await?;
         tx.schedule_all(&due).await

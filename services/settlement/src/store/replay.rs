@@ -2,17 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use aex_kit::Call;
-use aex_settlement_ledger::{Delta, Deposit, DepositState, Event, Hold, Rail, Subject};
-use aex_store::{Failure, Store};
+use aex_settlement_ledger::{Delta, Deposit, Event, Hold, Subject};
+use aex_store::{Due, Failure, Store};
 use aex_types::{ContractId, DepositId};
 
-use super::{Jobs, Known, accounts, deposits, holds, post};
+use super::{Known, accounts, demanded_by_deposit, demanded_by_hold, deposits, holds, post};
 use crate::Error;
 
 /// Folds events into the tables, in their order within each contract and deposit, and sets the timers that the state
 /// then has.
-pub(crate) async fn replay(store: &Store, call: &mut Call, events: &[Event]) -> Result<(), Error> {
+pub(crate) async fn replay(store: &Store, events: &[Event]) -> Result<(), Error> {
     let mut of_holds: BTreeMap<ContractId, Vec<&Event>> = BTreeMap::new();
     let mut of_deposits: BTreeMap<DepositId, Vec<&Event>> = BTreeMap::new();
     for event in events {
@@ -22,7 +21,6 @@ pub(crate) async fn replay(store: &Store, call: &mut Call, events: &[Event]) -> 
         }
     }
     let deltas = Delta::of(events).map_err(|error| Failure::corrupt(error.to_string()))?;
-    let mut jobs = Jobs::default();
     store
         .fold(async |folding| -> Result<(), Error> {
             let sql = folding.sql();
@@ -32,6 +30,7 @@ pub(crate) async fn replay(store: &Store, call: &mut Call, events: &[Event]) -> 
                 payments: Vec::new(),
             };
             let known = Known::of(&rows);
+            let demanded_before = demanded(&rows.holds, &rows.deposits);
             let mut holds_before: BTreeMap<_, _> =
                 rows.holds.into_iter().map(|hold| (hold.contract, hold)).collect();
             let mut deposits_before: BTreeMap<_, _> = rows
@@ -51,17 +50,19 @@ pub(crate) async fn replay(store: &Store, call: &mut Call, events: &[Event]) -> 
             accounts::add(sql, &deltas).await?;
             holds::save(sql, &known.holds, holds_after.iter()).await?;
             deposits::save(sql, &known.deposits, deposits_after.iter()).await?;
-            for hold in &holds_after {
-                jobs.of_hold(hold.contract, Some(hold));
-            }
-            for deposit in deposits_after.iter().filter(|deposit| deposit.rail == Rail::TEST) {
-                let is_pending = deposit.state == DepositState::Pending;
-                jobs.of_deposit(deposit.id, is_pending.then_some(deposit.request_time));
-            }
+            folding
+                .rearm(&demanded_before, &demanded(&holds_after, &deposits_after))
+                .await?;
             Ok(())
         })
-        .await?;
-    store.work(call, async |tx| Ok(jobs.save(tx).await?)).await
+        .await
+}
+
+fn demanded(holds: &[Hold], deposits: &[Deposit]) -> Vec<Due> {
+    let of_holds = holds.iter().flat_map(demanded_by_hold);
+    of_holds
+        .chain(deposits.iter().filter_map(demanded_by_deposit))
+        .collect()
 }
 
 fn fold<T, E: std::fmt::Display>(

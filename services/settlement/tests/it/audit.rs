@@ -113,6 +113,18 @@ async fn l10_a_fee_that_nobody_owed_is_found() {
 }
 
 #[tokio::test]
+async fn i7_money_that_nothing_would_ever_move_again_is_found() {
+    assert_eq!(
+        broken_by(&["DELETE FROM timer WHERE kind = 'hold.overdue'"]).await,
+        ["I7"]
+    );
+    assert_eq!(
+        broken_by(&["DELETE FROM timer WHERE kind = 'hold.close_payout'"]).await,
+        ["I7"]
+    );
+}
+
+#[tokio::test]
 async fn the_facts_are_complete_over_pages() {
     let mut settlement = Settlement::new().await;
     let (ada, bob) = settlement.traders("1000").await;
@@ -139,7 +151,7 @@ async fn the_facts_are_complete_over_pages() {
         }
         request.page_token = page.next_page_token;
     }
-    assert_eq!(pages, 2);
+    assert_eq!(pages, 3);
     let count = |kind: &str, value: &str| {
         facts
             .iter()
@@ -150,6 +162,8 @@ async fn the_facts_are_complete_over_pages() {
     assert_eq!(count("hold.status", "HELD"), 75);
     assert_eq!(count("hold.status", "CAPTURED"), 75);
     assert_eq!(count("contract.settled", "0.5"), 75);
-    assert_eq!(facts.len(), 226);
+    let journals = facts.iter().filter(|fact| fact.kind == "journal.posted");
+    assert_eq!(journals.count(), 226);
+    assert_eq!(facts.len(), 452);
     assert!(facts.iter().all(|fact| fact.since.is_some()));
 }

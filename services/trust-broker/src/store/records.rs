@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aex_store::{Failure, Folding, Tx, sql};
+use aex_store::{Due, Failure, Folding, Tx, sql};
 use aex_types::{ProviderId, TenantId, Timestamp};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -87,15 +87,21 @@ pub(crate) async fn record(
             None => fact,
         }));
     }
-    let provider = after.provider_id.uuid();
-    match after.next_tenure_step(tx.now()) {
-        Some(due) => tx.schedule(TENURE, provider, due).await?,
-        None => tx.unschedule(TENURE, provider).await?,
+    match demanded(&after, tx.now()) {
+        Some(due) => tx.schedule_all(&[due]).await?,
+        None => tx.unschedule(TENURE, after.provider_id.uuid()).await?,
     }
     Ok(after)
 }
 
-/// Folds stored events into the tables, for replay.
+/// The job that follows from a record, seen from a moment: live from now, after a replay from its last event. A month that
+/// changed nothing is no event, so a replay may look at it again.
+fn demanded(record: &TrustRecord, seen: Timestamp) -> Option<Due> {
+    let due = record.next_tenure_step(seen)?;
+    Some(Due::new(TENURE, record.provider_id.uuid(), due))
+}
+
+/// Folds stored events into the tables, for replay, and sets the jobs that follow.
 pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(), Failure> {
     let mut by_provider: BTreeMap<ProviderId, Vec<Event>> = BTreeMap::new();
     for event in events {
@@ -106,6 +112,8 @@ pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(),
     }
     let ids: Vec<_> = by_provider.keys().copied().collect();
     let mut before = load(folding.sql(), &ids).await?;
+    let of_last_event = |record: &TrustRecord| demanded(record, record.update_time?);
+    let demanded_before: Vec<_> = before.values().filter_map(of_last_event).collect();
     let after: Vec<_> = by_provider
         .iter()
         .map(|(id, events)| {
@@ -115,7 +123,9 @@ pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(),
             )
         })
         .collect::<Result<_, _>>()?;
-    save(folding.sql(), &after, events).await
+    save(folding.sql(), &after, events).await?;
+    let demanded_after: Vec<_> = after.iter().filter_map(of_last_event).collect();
+    folding.rearm(&demanded_before, &demanded_after).await
 }
 
 fn fold(before: TrustRecord, events: &[Event]) -> Result<TrustRecord, Failure> {

@@ -60,6 +60,7 @@ async fn folding_all_events_again_gives_the_same_tables() {
     replayed.replay(early).await.unwrap();
     replayed.replay(late).await.unwrap();
     assert_eq!(empty.state().await, broker.database.state().await);
+    assert_eq!(broker.database.differences(&empty).await, [""; 0]);
     assert!(
         replayed.replay(early).await.is_err(),
         "an event that does not follow is refused"

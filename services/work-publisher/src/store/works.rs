@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aex_store::{Fact, Failure, Folding, Page, Tx, sql};
+use aex_store::{Due, Fact, Failure, Folding, Page, Tx, sql};
 use aex_types::{Amount, ContractId, Money, TenantId, Timestamp, WorkId};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -106,7 +106,7 @@ pub(crate) async fn record(
     events: &[Event],
     cause: &str,
 ) -> Result<Work, Failure> {
-    let status_before = before.as_ref().map(|work| work.status);
+    let demanded_before = before.as_ref().map(demanded).unwrap_or_default();
     let mut state = before;
     for event in events {
         let after = step(state, event)?;
@@ -120,36 +120,29 @@ pub(crate) async fn record(
         save(tx.sql(), &after).await?;
         tx.publish(events.iter().map(|event| Fact::from(event).caused_by(cause)));
     }
-    if status_before != Some(after.status) {
-        arm(tx, &after).await?;
-    }
+    let now = tx.now();
+    let mut demanded_after = demanded(&after);
+    // Who is told too late that bidding is about to end is not helped.
+    demanded_after.retain(|due| due.kind != CLOSING || now <= due.time);
+    tx.rearm(&demanded_before, &demanded_after).await?;
     Ok(after)
 }
 
-/// Sets the timers that the new status asks for.
-async fn arm(tx: &mut Tx<'_>, work: &Work) -> Result<(), Failure> {
+/// The jobs that follow from where a work stands, live and after a replay. That watchers were told of the end of bidding
+/// is no event: a replay has them told again.
+fn demanded(work: &Work) -> Vec<Due> {
     let key = work.id.uuid();
     match (work.status, work.award_deadline) {
         (Status::Open, _) => {
             let notice = work.close_time.saturating_sub(NOTICE).max(work.create_time);
-            if tx.now() <= notice {
-                tx.schedule(CLOSING, key, notice).await?;
-            }
-            tx.schedule(CLOSE, key, work.close_time).await?;
+            vec![
+                Due::new(CLOSING, key, notice),
+                Due::new(CLOSE, key, work.close_time),
+            ]
         }
-        (Status::Evaluating, Some(deadline)) => {
-            tx.unschedule(CLOSING, key).await?;
-            tx.unschedule(CLOSE, key).await?;
-            tx.schedule(GIVE_UP, key, deadline).await?;
-        }
-        (status, _) if status.is_over() => {
-            for kind in [CLOSING, CLOSE, GIVE_UP] {
-                tx.unschedule(kind, key).await?;
-            }
-        }
-        _ => {}
+        (Status::Evaluating, Some(deadline)) => vec![Due::new(GIVE_UP, key, deadline)],
+        _ => Vec::new(),
     }
-    Ok(())
 }
 
 /// Folds stored events into the table, for replay, and sets the timers anew.
@@ -164,31 +157,18 @@ pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(),
         .into_iter()
         .map(|work| (work.id, work))
         .collect();
+    let demanded_before: Vec<_> = before.values().flat_map(demanded).collect();
+    let mut demanded_after = Vec::new();
     for (id, events) in by_work {
         let mut state = before.remove(&id);
         for event in events {
             state = Some(step(state, event)?);
         }
-        save(folding.sql(), &state.ok_or_else(nothing)?).await?;
+        let after = state.ok_or_else(nothing)?;
+        save(folding.sql(), &after).await?;
+        demanded_after.extend(demanded(&after));
     }
-    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
-    sqlx::query(sql!(
-        "DELETE FROM timer WHERE kind IN ('work.close', 'work.closing', 'work.give_up') AND key = ANY($1)"
-    ))
-    .bind(&ids)
-    .execute(folding.sql())
-    .await?;
-    sqlx::query(sql!(
-        "INSERT INTO timer (kind, key, due_time)
-         SELECT 'work.close', work_id, close_time FROM work WHERE status = 'OPEN' AND work_id = ANY($1)
-         UNION ALL
-         SELECT 'work.give_up', work_id, award_deadline FROM work
-         WHERE status = 'EVALUATING' AND work_id = ANY($1)"
-    ))
-    .bind(&ids)
-    .execute(folding.sql())
-    .await?;
-    Ok(())
+    folding.rearm(&demanded_before, &demanded_after).await
 }
 
 fn step(before: Option<Work>, event: &Event) -> Result<Work, Failure> {

@@ -163,6 +163,7 @@ impl Publisher {
         replayed.replay(early).await.unwrap();
         replayed.replay(late).await.unwrap();
         assert_eq!(empty.state().await, self.database.state().await);
+        assert_eq!(self.database.differences(&empty).await, [""; 0]);
         assert!(
             replayed.replay(&events[..1]).await.is_err(),
             "an event that does not follow is refused"

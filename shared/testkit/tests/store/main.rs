@@ -1,5 +1,7 @@
 //! What the store does with what the database answers.
 
+mod image;
+
 use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -17,6 +19,8 @@ static SCHEMA: Schema = Schema {
     migrations: Migrator::DEFAULT,
     keeps_keys: false,
     not_replayed: &[],
+    set_again: &[],
+    set_by_feed: &[],
 };
 
 /// A transaction whose first attempts the database refuses as colliding.
