@@ -44,7 +44,7 @@ pub(crate) struct Fsck {
     #[arg(long, value_name = "FILE")]
     acks: Option<PathBuf>,
     /// Rebuilds every table from the event log, beside the live ones, and compares: of an exchange that does not run.
-    #[arg(long, conflicts_with = "config")]
+    #[arg(long)]
     rebuild: bool,
     /// Prints JSON.
     #[arg(long)]
@@ -53,7 +53,13 @@ pub(crate) struct Fsck {
 
 /// Answers whether nothing is broken.
 pub(crate) async fn run(options: Fsck) -> Result<bool, Problem> {
-    let (facts, rebuild) = match deployment::operator(options.config.as_deref(), &deployment::everyone())? {
+    let deployment = deployment::operator(options.config.as_deref(), &deployment::everyone())?;
+    let (facts, rebuild) = match deployment {
+        Some(_) if options.rebuild => {
+            return Err(Problem::usage(
+                "a rebuild is of the data directory of an exchange that does not run: leave the configuration of processes away",
+            ));
+        }
         Some(operator) => (collect(&operator).await?, None),
         None => of_home(&Home::choose(options.data_dir.clone())?, options.rebuild).await?,
     };
@@ -62,17 +68,17 @@ pub(crate) async fn run(options: Fsck) -> Result<bool, Problem> {
 }
 
 /// What the services of a data directory know, whether they run or not.
-async fn of_home(home: &Home, rebuild: bool) -> Result<(Facts, Option<Rebuild>), Problem> {
+async fn of_home(home: &Home, with_rebuild: bool) -> Result<(Facts, Option<Rebuild>), Problem> {
     let live = match home.running() {
         // A rebuild compares tables at rest; whoever runs them still keeps the data directory for itself.
-        Some(_) if !rebuild => collect(&init::operator(home)?).await,
+        Some(_) if !with_rebuild => collect(&init::operator(home)?).await,
         _ => Err(Refusal {
             code: Code::Unavailable,
             problem: Problem::new("nothing runs"),
         }),
     };
     match live {
-        Err(refusal) if refusal.code == Code::Unavailable => at_rest(home, rebuild).await,
+        Err(refusal) if refusal.code == Code::Unavailable => at_rest(home, with_rebuild).await,
         other => Ok((other?, None)),
     }
 }

@@ -220,7 +220,8 @@ pub struct Auth {
     pub key_file: Option<PathBuf>,
     /// The gateway's public keys, as PEM; more than one while they change.
     pub principal_key_files: Vec<PathBuf>,
-    /// How often the files are looked at for new certificates and keys, in milliseconds: 100 to 3,600,000.
+    /// How often the files are looked at for new certificates and keys, in milliseconds: 100 to 3,600,000; what is beyond
+    /// counts as the nearer of the two.
     pub reload_ms: u64,
 }
 

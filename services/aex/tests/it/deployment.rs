@@ -130,6 +130,8 @@ async fn an_operator_makes_a_first_key_and_checks_everything_over_the_wire() {
     }
     assert_eq!(json(&from_environment.output().unwrap()), found);
 
+    refused(&operator.run(&["fsck", "--rebuild"]), 2, &["data directory"]);
+
     fleet.kill("settlement");
     let address = fleet.address("settlement").to_string();
     let words = ["settlement cannot be reached", &address, "aex serve settlement"];
