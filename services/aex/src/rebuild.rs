@@ -75,8 +75,8 @@ async fn fold_and_compare(exchange: &Exchange, operator: &Caller) -> Result<Rebu
             rebuild.findings.push(finding);
             Vec::new()
         } else {
-            let mut rebuilt = database::image(&database::scratch(&exchange.server), fold.service).await?;
-            fold.live.compare(&mut rebuilt).await?
+            let mut copy = database::image(&database::scratch(&exchange.server), fold.service).await?;
+            fold.live.compare(&mut copy).await?
         };
         rebuild.findings.extend(differences(name, &tables));
         rebuild.services.push(Rebuilt {

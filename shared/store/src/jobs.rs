@@ -87,9 +87,9 @@ mod tests {
         let moves = Due::new("moves", key, at(2));
         let goes = Due::new("goes", key, at(3));
         let comes = Due::new("goes", other, at(3));
-        let moved = Due { time: at(9), ..moves };
-        let (set, unset) = change(&[stays, moves, goes], &[stays, moved, comes]);
-        assert_eq!(set, [moved, comes]);
+        let later = Due { time: at(9), ..moves };
+        let (set, unset) = change(&[stays, moves, goes], &[stays, later, comes]);
+        assert_eq!(set, [later, comes]);
         assert_eq!(unset, [("goes", key)]);
         assert_eq!(change(&[stays], &[stays]), (Vec::new(), Vec::new()));
     }

@@ -76,15 +76,17 @@ fn fsck(machine: &Machine, arguments: &[&str]) -> (bool, Value) {
 /// The one violation that is found: invariant, subject, detail.
 fn violation(machine: &Machine, arguments: &[&str]) -> [String; 3] {
     let (is_whole, said) = fsck(machine, arguments);
-    let violations = said["violations"].as_array().unwrap();
+    let violations = said.get("violations").unwrap().as_array().unwrap();
     assert!(!is_whole && violations.len() == 1, "{said}");
     let violation = violations.first().unwrap();
-    ["invariant", "subject", "detail"].map(|name| violation[name].as_str().unwrap().to_owned())
+    ["invariant", "subject", "detail"].map(|name| violation.get(name).unwrap().as_str().unwrap().to_owned())
 }
 
 fn rebuilt<'a>(said: &'a Value, service: &str) -> &'a Value {
-    let all = said["rebuilt"].as_array().unwrap();
-    all.iter().find(|one| one["service"] == service).unwrap()
+    let all = said.get("rebuilt").unwrap().as_array().unwrap();
+    all.iter()
+        .find(|one| one.get("service").is_some_and(|name| name == service))
+        .unwrap()
 }
 
 /// The cast of a day.

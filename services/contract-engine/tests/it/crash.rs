@@ -85,14 +85,11 @@ async fn the_award_stands(found: Found) {
                     && engine.peers.stage().confirmed.contains(&contract.contract_id)
             })
             .await;
-        let stage = engine.peers.stage();
-        assert_eq!(
-            (stage.holds.len(), stage.released.len()),
-            (1, 0),
-            "before step {step}"
-        );
-        assert_eq!(stage.held_by.len(), 1);
-        drop(stage);
+        {
+            let stage = engine.peers.stage();
+            let counts = (stage.holds.len(), stage.released.len(), stage.held_by.len());
+            assert_eq!(counts, (1, 0, 1), "before step {step}");
+        }
         assert!(engine.trade(&[], |_| {}).work_id != trade.work_id);
         engine
             .until("the award's job is done", async |engine| {
