@@ -105,7 +105,8 @@ async fn a_caller_that_leaves_while_a_transaction_begins_leaves_no_connection_in
         // It begins, and is dropped at its first wait.
         let mut left = call();
         let _ = tokio::time::timeout(Duration::ZERO, store.read(&mut left, nothing)).await;
-        let written = store.work(&mut call(), async |tx| {
+        let mut next = call();
+        let written = store.work(&mut next, async |tx| {
             sqlx::query("DELETE FROM idempotency").execute(tx.sql()).await?;
             Ok::<_, Failure>(())
         });
