@@ -98,7 +98,9 @@ fn in_schema(options: PgConnectOptions, schema: &str) -> PgConnectOptions {
 async fn migrate(schema: &'static Schema, connect: &Connect) -> Result<(), OpenError> {
     let name = schema.name;
     let failed = |source| OpenError::Database { schema: name, source };
+    // Services that start together wait here for one another: that is not slow.
     let mut connection = in_schema(connect.owner.clone(), name)
+        .log_slow_statements(tracing::log::LevelFilter::Off, Duration::ZERO)
         .connect()
         .await
         .map_err(failed)?;
