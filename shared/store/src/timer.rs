@@ -123,13 +123,10 @@ impl<J: Job> Timers<J> {
                 return self.next().await;
             }
             for (key, attempts) in due {
-                if !lock(&self.under_way).insert(key) {
-                    // Its lease ended while it was running; taking the job has renewed it.
-                    continue;
-                }
                 let Ok(place) = Arc::clone(places).acquire_owned().await else {
                     return Ok(None);
                 };
+                lock(&self.under_way).insert(key);
                 let worker = Arc::clone(self);
                 self.store.runtime().spawn(async move {
                     let under_way = UnderWay(&worker.under_way, key);
@@ -188,13 +185,16 @@ impl<J: Job> Timers<J> {
         Ok(())
     }
 
+    /// Takes what is due: what nobody has taken, and what was left by others whose lease ended. A job that was scheduled
+    /// anew while it is under way here is taken again; one whose renewal is late is not.
     async fn due(&self, most: usize) -> Result<Vec<Due>, Failure> {
         let now = self.store.runtime().now();
         let due = sqlx::query_as(sql!(
             "UPDATE timer SET leased_until = $3, attempts = attempts + 1
              WHERE kind = $1 AND key IN (
                  SELECT key FROM timer
-                 WHERE kind = $1 AND due_time <= $2 AND (leased_until IS NULL OR leased_until <= $2)
+                 WHERE kind = $1 AND due_time <= $2
+                     AND (leased_until IS NULL OR (leased_until <= $2 AND key <> ALL($5)))
                  ORDER BY due_time LIMIT $4 FOR UPDATE SKIP LOCKED)
              RETURNING key, attempts"
         ))
@@ -202,6 +202,7 @@ impl<J: Job> Timers<J> {
         .bind(chrono::DateTime::from(now))
         .bind(chrono::DateTime::from(now.saturating_add(LEASE)))
         .bind(i64::try_from(most).unwrap_or(1))
+        .bind(self.taken())
         .fetch_all(&self.store.0.pool)
         .await?;
         Ok(due)
@@ -209,12 +210,18 @@ impl<J: Job> Timers<J> {
 
     async fn next(&self) -> Result<Option<Timestamp>, Failure> {
         let next: Option<chrono::DateTime<chrono::Utc>> = sqlx::query_scalar(sql!(
-            "SELECT MIN(GREATEST(due_time, COALESCE(leased_until, due_time))) FROM timer WHERE kind = $1"
+            "SELECT MIN(GREATEST(due_time, COALESCE(leased_until, due_time))) FROM timer
+             WHERE kind = $1 AND (leased_until IS NULL OR key <> ALL($2))"
         ))
         .bind(J::KIND)
+        .bind(self.taken())
         .fetch_one(&self.store.0.pool)
         .await?;
         Ok(next.map(Timestamp::from))
+    }
+
+    fn taken(&self) -> Vec<Uuid> {
+        lock(&self.under_way).iter().copied().collect()
     }
 
     async fn give_back(&self, key: Uuid, pause: Duration) -> Result<(), Failure> {

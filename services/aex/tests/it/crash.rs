@@ -73,12 +73,7 @@ impl Stage {
         if is_poor {
             stage.done(&running, &ada, &["contract", "award", &works[0], &bids[0]]);
         }
-        for id in works.iter().map(|id| format!("work {id}")) {
-            stage.acks.push_str(&format!("{id}\n"));
-        }
-        for id in bids.iter().map(|id| format!("bid {id}")) {
-            stage.acks.push_str(&format!("{id}\n"));
-        }
+        stage.acks = format!("work {}\nbid {}\n", works.join("\nwork "), bids.join("\nbid "));
         [_, stage.work] = works;
         [_, stage.bid] = bids;
         (stage, running)
@@ -210,9 +205,7 @@ async fn award_survives(step: usize) {
     );
     let all = stage.done(&running, &ada, &["contract", "list"]);
     assert_eq!(all["contracts"].as_array().unwrap().len(), 1, "{all:#}");
-    stage
-        .acks
-        .push_str(&format!("contract {contract}\nhold {contract}\n"));
+    stage.acks = format!("{}contract {contract}\nhold {contract}\n", stage.acks);
     stage.check();
 
     stage.done(&running, &bob, &["contract", "complete", &contract]);

@@ -202,11 +202,7 @@ fn full_but_for(left: u64) {
     let mut running = disk.machine.start();
     acks.push(publish(&disk, &running, key, 0).unwrap());
     let file = disk.machine.folder.path().join("acks");
-    std::fs::write(
-        &file,
-        acks.iter().map(|id| format!("work {id}\n")).collect::<String>(),
-    )
-    .unwrap();
+    std::fs::write(&file, format!("work {}\n", acks.join("\nwork "))).unwrap();
     disk.machine
         .says(&["fsck", "--acks", &file.display().to_string()]);
     assert!(running.signal("TERM").success());

@@ -155,7 +155,7 @@ pub async fn kill_before<T>(
     let (mut holds, mut free) = (here, there);
     let (first, rest) = steps.split_first().unwrap();
     holds.lock(*first).await;
-    let begun = begin();
+    let client = begin();
     holds.until_blocking(*first).await;
     for step in rest {
         free.lock(*step).await;
@@ -171,5 +171,5 @@ pub async fn kill_before<T>(
     }
     // Its lock died with the server.
     assert!(holds.0.ping().await.is_err());
-    begun
+    client
 }
