@@ -1,6 +1,7 @@
 //! The five walks of ARCHITECTURE.md, by their names.
 
 use aex_proto::aex::{
+    bid_gateway::v1::SubmitBidRequest,
     common::v1::Event,
     contract_engine::v1::{Contract, ContractStatus, GetContractPayloadRequest, GetContractResultRequest},
     event_ledger::v1::{
@@ -79,12 +80,7 @@ async fn a_call(site: &Site) {
         (Code::Unimplemented, "METHOD_UNKNOWN")
     );
     // Who buys does not bid, and a key opens no more than it was made for.
-    let bid = ada
-        .bids()
-        .submit_bid(aex_proto::aex::bid_gateway::v1::SubmitBidRequest::new(
-            Vec::new().into(),
-        ))
-        .await;
+    let bid = ada.bids().submit_bid(SubmitBidRequest::default()).await;
     assert_eq!(
         Refused::from(bid).why(),
         (Code::PermissionDenied, "AUDIENCE_DENIED")
@@ -341,7 +337,7 @@ async fn paid(site: &Site, contract: &Contract, ada: &Consumer, bob: &Provider) 
     let fees = books
         .totals
         .iter()
-        .find(|total| total.account == "FEE_REVENUE")
+        .find(|total| total.account == "4000 FEE_REVENUE")
         .unwrap();
     assert_eq!(
         (fees.credit_total.as_str(), fees.debit_total.as_str()),
