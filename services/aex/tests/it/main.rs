@@ -12,6 +12,7 @@ mod certificates;
 mod deployment;
 mod dev;
 mod machine;
+mod race;
 mod serve;
 mod system;
 mod trade;

@@ -21,7 +21,7 @@ use prost_types::Duration as Span;
 
 use super::{
     ask::{ask, listen},
-    exchange::{Trader, usd},
+    exchange::{PAGE, Trader, usd},
 };
 use crate::Refused;
 
@@ -136,14 +136,14 @@ impl Consumer {
         Ok(ask!(self, works.cancel_work, request)?.work.unwrap_or_default())
     }
 
-    /// All bids on a work, those that are not live any more too.
+    /// The live bids on a work.
     pub async fn bids_on(&self, work_id: &str) -> Result<Vec<Bid>, Refused> {
         let mut bids = Vec::new();
         let mut page_token = String::new();
         loop {
             let request = ListBidsRequest {
                 work_id: work_id.to_owned(),
-                page_size: 200,
+                page_size: PAGE,
                 page_token,
                 ..Default::default()
             };
@@ -197,7 +197,7 @@ impl Consumer {
         loop {
             let request = ListContractsRequest {
                 work_id: work_id.to_owned(),
-                page_size: 200,
+                page_size: PAGE,
                 page_token,
                 ..Default::default()
             };

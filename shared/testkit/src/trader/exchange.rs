@@ -45,7 +45,7 @@ use super::{
 use crate::Refused;
 
 /// The most that a page of a list holds.
-const PAGE: i32 = 200;
+pub(super) const PAGE: i32 = 200;
 
 type Operators = Arc<dyn Fn(&str) -> aex_kit::Wire + Send + Sync>;
 

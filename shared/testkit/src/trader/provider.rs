@@ -6,7 +6,7 @@ use std::{
 };
 
 use aex_proto::aex::{
-    bid_gateway::v1::{Bid, SubmitBidRequest, WithdrawBidRequest},
+    bid_gateway::v1::{Bid, ListBidsRequest, SubmitBidRequest, WithdrawBidRequest},
     contract_engine::v1::{
         CompleteContractRequest, Contract, ContractStatus, FailContractRequest, ReportProgressRequest,
         StartContractRequest, WatchContractsRequest, WatchContractsResponse,
@@ -23,7 +23,7 @@ use prost_types::Timestamp;
 
 use super::{
     ask::{ask, listen},
-    exchange::{Trader, usd},
+    exchange::{PAGE, Trader, usd},
 };
 use crate::Refused;
 
@@ -137,6 +137,26 @@ impl Provider {
             bid_id: bid_id.to_owned(),
         };
         Ok(ask!(self, bids.withdraw_bid, request)?.bid.unwrap_or_default())
+    }
+
+    /// All its bids, those that are not live any more too.
+    pub async fn own_bids(&self) -> Result<Vec<Bid>, Refused> {
+        let mut bids = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = ListBidsRequest {
+                provider_id: self.provider_id.clone(),
+                page_size: PAGE,
+                page_token,
+                ..Default::default()
+            };
+            let page = ask!(self, bids.list_bids, request)?;
+            bids.extend(page.bids);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(bids);
+            }
+        }
     }
 
     /// Begins with a contract.
