@@ -141,7 +141,7 @@ fn wrong(fleet: &Fleet) -> Vec<(&'static str, Credentials)> {
             "exactly one URI",
             named(&["spiffe://aex/svc/contract-engine", "spiffe://aex/svc/gateway"]),
         ),
-        ("UnknownIssuer", forged),
+        ("invalid peer certificate: BadSignature", forged),
     ]
     .into_iter()
     .map(|(says, pem)| (says, Credentials::new(&pem).unwrap()))
