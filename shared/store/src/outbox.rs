@@ -37,7 +37,14 @@ pub fn relay(store: &Store, service: &'static str, ledger: Link) {
         ledger,
         holder: new_holder(store),
     };
-    store.runtime().clone().spawn_until_stop(relay.run());
+    let runtime = store.runtime().clone();
+    store.runtime().spawn(async move {
+        tokio::select! {
+            () = relay.run() => {}
+            () = runtime.stopping() => {}
+        }
+        relay.give_up_lease().await;
+    });
 }
 
 fn new_holder(store: &Store) -> Uuid {
@@ -53,7 +60,7 @@ struct Relay {
 }
 
 impl Relay {
-    async fn run(self) {
+    async fn run(&self) {
         let mut signal = self.store.0.outbox.clone();
         let mut pause = BACK_OFF.0;
         loop {
@@ -112,6 +119,17 @@ impl Relay {
         .execute(&self.store.0.pool)
         .await?;
         Ok(held.rows_affected() == 1)
+    }
+
+    /// Who ends leaves the lease, so that its successor need not wait until it runs out.
+    async fn give_up_lease(&self) {
+        let left = sqlx::query(sql!("DELETE FROM lease WHERE name = 'relay' AND holder = $1"))
+            .bind(self.holder)
+            .execute(&self.store.0.pool)
+            .await;
+        if let Err(error) = left {
+            tracing::info!(service = self.service, %error, "the relay's lease runs out by itself");
+        }
     }
 
     /// The ledger has them: they need not be kept here.

@@ -152,6 +152,10 @@ async fn in_whatever_order_they_are_started_all_services_become_ready_and_trade(
     println!("the orders are those of seed {seed}");
     let mut rng = StdRng::seed_from_u64(seed);
     let exchange = exchange(&fleet);
+    let terms = Terms {
+        window_seconds: 60,
+        ..Terms::default()
+    };
     for round in 0..ORDERS {
         let mut order: Vec<_> = SERVICES.iter().map(|(name, _)| *name).collect();
         order.shuffle(&mut rng);
@@ -164,7 +168,7 @@ async fn in_whatever_order_they_are_started_all_services_become_ready_and_trade(
             exchange.provider("Bob", "trade").await,
         );
         ada.deposit("10").await.unwrap();
-        let work = ada.publish(&Terms::default()).await.unwrap();
+        let work = ada.publish(&terms).await.unwrap();
         bob.until_offered(&work.work_id).await;
         let bid = bob.bid(&work.work_id, "4").await.unwrap();
         let contract = ada.award(&work.work_id, &bid.bid_id).await.unwrap();

@@ -119,7 +119,7 @@ where
     };
     match timeout(PATIENCE, listening).await {
         Ok(heard) => heard,
-        Err(_) => panic!("{what}: it has not come in {PATIENCE:?}"),
+        Err(late) => panic!("{what}: it has not come in {PATIENCE:?} ({late})"),
     }
 }
 

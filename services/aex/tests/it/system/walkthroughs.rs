@@ -1,6 +1,7 @@
 //! The five walks of ARCHITECTURE.md, by their names.
 
 use aex_proto::aex::{
+    bid_gateway::v1::SubmitBidRequest,
     common::v1::Event,
     contract_engine::v1::{Contract, ContractStatus, GetContractPayloadRequest, GetContractResultRequest},
     event_ledger::v1::{
@@ -79,10 +80,7 @@ async fn a_call(site: &Site) {
         (Code::Unimplemented, "METHOD_UNKNOWN")
     );
     // Who buys does not bid, and a key opens no more than it was made for.
-    let bid = ada
-        .bids()
-        .submit_bid(aex_proto::aex::bid_gateway::v1::SubmitBidRequest::default())
-        .await;
+    let bid = ada.bids().submit_bid(SubmitBidRequest::default()).await;
     assert_eq!(
         Refused::from(bid).why(),
         (Code::PermissionDenied, "AUDIENCE_DENIED")
