@@ -1,6 +1,10 @@
 //! The signed principal: what the gateway says about a tenant's call, for services to verify.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use aex_types::Timestamp;
 use ed25519_dalek::{
@@ -129,10 +133,31 @@ impl PrincipalKey {
     }
 }
 
-/// The keys whose principals a service believes.
+/// Tokens whose signatures are remembered.
+const MOST_KNOWN: usize = 1024;
+/// How far the clocks of two machines may be apart, in seconds.
+const SKEW: i64 = 5;
+
+/// The keys whose principals a service believes. The gateway shows one token with many calls, so a signature that was
+/// found good is not computed again; the time is judged at every call. Clones remember together.
 #[derive(Clone, Default)]
 pub struct Verifier {
     keys: HashMap<String, DecodingKey>,
+    known: Arc<Mutex<HashMap<String, Known>>>,
+}
+
+/// What a token with a good signature states.
+#[derive(Debug, Clone)]
+struct Known {
+    principal: Principal,
+    issued: i64,
+    expires: i64,
+}
+
+impl Known {
+    fn is_good_at(&self, seconds: i64) -> bool {
+        seconds <= self.expires && self.issued <= seconds + SKEW
+    }
 }
 
 impl std::fmt::Debug for Verifier {
@@ -155,11 +180,39 @@ impl Verifier {
                 ))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { keys })
+        Ok(Self {
+            keys,
+            known: Arc::default(),
+        })
     }
 
     /// The principal that a token states; `None` for every token that is not exactly right.
     pub fn verify(&self, token: &str, now: Timestamp) -> Option<Principal> {
+        let seconds = now.unix_micros() / 1_000_000;
+        let remembered = self.known().get(token).cloned();
+        if let Some(known) = remembered {
+            return known.is_good_at(seconds).then_some(known.principal);
+        }
+        let known = self.signed(token)?;
+        let principal = known.is_good_at(seconds).then(|| known.principal.clone())?;
+        let mut all = self.known();
+        if all.len() >= MOST_KNOWN {
+            all.retain(|_, known| known.is_good_at(seconds));
+            if all.len() >= MOST_KNOWN {
+                all.clear();
+            }
+        }
+        all.insert(token.to_owned(), known);
+        drop(all);
+        Some(principal)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a token states, if one of the keys has signed it, at whatever time.
+    fn signed(&self, token: &str) -> Option<Known> {
         let header = jsonwebtoken::decode_header(token).ok()?;
         if header.typ.as_deref() != Some(TYPE) {
             return None;
@@ -168,25 +221,24 @@ impl Verifier {
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_issuer(&[ISSUER]);
         rules.set_audience(&[AUDIENCE]);
-        // The runtime's clock decides, below.
+        // The runtime's clock decides, at every call.
         rules.validate_exp = false;
         let claims = jsonwebtoken::decode::<Claims>(token, key, &rules).ok()?.claims;
-        let seconds = now.unix_micros() / 1_000_000;
-        let skew = 5;
-        if seconds > claims.exp || claims.iat > seconds + skew {
-            return None;
-        }
         let provider = match claims.provider {
             Some(provider) => Some(provider.parse().ok()?),
             None => None,
         };
-        Some(Principal {
-            tenant: claims.sub.parse().ok()?,
-            tenant_type: claims.tenant_type,
-            internal: claims.internal,
-            key: claims.key.parse().ok()?,
-            scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
-            provider,
+        Some(Known {
+            issued: claims.iat,
+            expires: claims.exp,
+            principal: Principal {
+                tenant: claims.sub.parse().ok()?,
+                tenant_type: claims.tenant_type,
+                internal: claims.internal,
+                key: claims.key.parse().ok()?,
+                scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
+                provider,
+            },
         })
     }
 }
@@ -218,6 +270,27 @@ mod tests {
 
     fn uuid() -> uuid::Uuid {
         uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)
+    }
+
+    #[test]
+    fn a_token_that_is_remembered_ends_in_its_time_and_the_memory_is_bounded() {
+        let now = Timestamp::from_unix_micros(1_700_000_000_000_000).unwrap();
+        let later = |seconds: usize| now.saturating_add(Duration::from_secs(seconds as u64));
+        let key = PrincipalKey::from_seed(&[7; 32]).unwrap();
+        let verifier = Verifier::new([key.public_pem()]).unwrap();
+        let token = key.sign(&principal(), now).unwrap();
+        assert_eq!(verifier.verify(&token, now), Some(principal()));
+        assert_eq!(verifier.verify(&token, later(30)), Some(principal()));
+        assert_eq!(verifier.verify(&token, later(31)), None);
+        assert_eq!(
+            verifier.verify(&token, now.saturating_sub(Duration::from_secs(6))),
+            None
+        );
+        for second in 0..2 * MOST_KNOWN {
+            let token = key.sign(&principal(), later(second)).unwrap();
+            assert_eq!(verifier.verify(&token, later(second)), Some(principal()));
+            assert!(verifier.known().len() <= MOST_KNOWN);
+        }
     }
 
     #[test]
