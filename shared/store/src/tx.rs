@@ -1,6 +1,6 @@
 //! One open transaction, and what is published with its commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aex_error::wire;
 use aex_kit::Call;
@@ -91,9 +91,17 @@ pub struct Tx<'c> {
 /// Whom the commit wakes.
 #[derive(Debug, Default)]
 pub(crate) struct Woken {
-    pub(crate) timers: BTreeSet<&'static str>,
+    /// The first moment at which a job of each kind is due.
+    pub(crate) timers: BTreeMap<&'static str, Timestamp>,
     pub(crate) resources: BTreeSet<Uuid>,
     pub(crate) outbox: bool,
+}
+
+impl Woken {
+    fn timer(&mut self, kind: &'static str, due: Timestamp) {
+        let first = self.timers.entry(kind).or_insert(due);
+        *first = (*first).min(due);
+    }
 }
 
 impl std::fmt::Debug for Tx<'_> {
@@ -146,7 +154,7 @@ impl<'c> Tx<'c> {
         .bind(chrono::DateTime::from(due))
         .execute(self.sql())
         .await?;
-        self.woken.timers.insert(kind);
+        self.woken.timer(kind, due);
         Ok(())
     }
 
@@ -164,7 +172,7 @@ impl<'c> Tx<'c> {
         .bind(jobs.iter().map(|job| chrono::DateTime::from(job.2)).collect::<Vec<_>>())
         .execute(self.sql())
         .await?;
-        self.woken.timers.extend(jobs.iter().map(|job| job.0));
+        jobs.iter().for_each(|job| self.woken.timer(job.0, job.2));
         Ok(())
     }
 
@@ -217,18 +225,36 @@ impl<'c> Tx<'c> {
         resources: impl IntoIterator<Item = Uuid>,
         message: &impl Message,
     ) -> Result<(), Failure> {
-        let (now, resources) = (self.now, Vec::from_iter(resources));
+        let message = message.encode_to_vec();
+        let told: Vec<_> = resources
+            .into_iter()
+            .map(|resource| (resource, message.clone()))
+            .collect();
+        self.tell_each(&told).await
+    }
+
+    /// Tells the watchers of each resource an encoded message of its own, with the commit. No resource is named twice,
+    /// and the caller keeps others from telling any of them meanwhile.
+    pub async fn tell_each(&mut self, told: &[(Uuid, Vec<u8>)]) -> Result<(), Failure> {
+        let now = self.now;
         sqlx::query(sql!(
             "INSERT INTO watch_log (resource_id, version, message, create_time)
-             SELECT told.id, COALESCE((SELECT MAX(version) FROM watch_log WHERE resource_id = told.id), 0) + 1, $2, $3
-             FROM UNNEST($1::uuid[]) AS told (id)"
+             SELECT told.id, COALESCE((SELECT MAX(version) FROM watch_log WHERE resource_id = told.id), 0) + 1,
+                    told.message, $3
+             FROM UNNEST($1::uuid[], $2::bytea[]) AS told (id, message)"
         ))
-        .bind(&resources)
-        .bind(message.encode_to_vec())
+        .bind(told.iter().map(|(resource, _)| *resource).collect::<Vec<_>>())
+        .bind(
+            told.iter()
+                .map(|(_, message)| message.as_slice())
+                .collect::<Vec<_>>(),
+        )
         .bind(chrono::DateTime::from(now))
         .execute(self.sql())
         .await?;
-        self.woken.resources.extend(resources);
+        self.woken
+            .resources
+            .extend(told.iter().map(|(resource, _)| *resource));
         Ok(())
     }
 
