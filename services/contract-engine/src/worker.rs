@@ -75,13 +75,11 @@ pub(crate) async fn schedule(tx: &mut Tx<'_>, contract: &Contract) -> Result<(),
             tx.schedule(REVIEW, key, deadline).await
         }
         Status::Completed => {
-            tx.unschedule(EXPIRE, key).await?;
-            tx.unschedule(REVIEW, key).await?;
+            tx.unschedule_all(&[(EXPIRE, key), (REVIEW, key)]).await?;
             tx.schedule(SETTLE, key, now.saturating_add(HEAD_START)).await
         }
         Status::Failed | Status::Expired => {
-            tx.unschedule(EXPIRE, key).await?;
-            tx.unschedule(REVIEW, key).await?;
+            tx.unschedule_all(&[(EXPIRE, key), (REVIEW, key)]).await?;
             tx.schedule(RELEASE, key, now).await
         }
         Status::Settled => tx.unschedule(SETTLE, key).await,
@@ -230,10 +228,10 @@ impl App {
         self.store
             .work(call, async |tx| {
                 let contract = held(tx, id).await?;
-                if let Ok(events) = contract::paid(&contract, tx.now()) {
-                    record(tx, contract, &events).await?;
+                match contract::paid(&contract, tx.now()) {
+                    Ok(events) => record(tx, contract, &events).await.map(drop),
+                    Err(_) => Ok(tx.unschedule(SETTLE, id.uuid()).await?),
                 }
-                Ok(tx.unschedule(SETTLE, id.uuid()).await?)
             })
             .await
     }

@@ -138,14 +138,12 @@ async fn arm(tx: &mut Tx<'_>, work: &Work) -> Result<(), Failure> {
             tx.schedule(CLOSE, key, work.close_time).await?;
         }
         (Status::Evaluating, Some(deadline)) => {
-            tx.unschedule(CLOSING, key).await?;
-            tx.unschedule(CLOSE, key).await?;
+            tx.unschedule_all(&[(CLOSING, key), (CLOSE, key)]).await?;
             tx.schedule(GIVE_UP, key, deadline).await?;
         }
         (status, _) if status.is_over() => {
-            for kind in [CLOSING, CLOSE, GIVE_UP] {
-                tx.unschedule(kind, key).await?;
-            }
+            tx.unschedule_all(&[CLOSING, CLOSE, GIVE_UP].map(|kind| (kind, key)))
+                .await?;
         }
         _ => {}
     }
