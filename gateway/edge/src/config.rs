@@ -1,25 +1,14 @@
 //! Configuration of the edge.
 
 use std::{
-    fs,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::PathBuf,
 };
 
 use aex_kit::config::{Auth, Peers, Telemetry};
 use serde::{Deserialize, Serialize};
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        ServerConfig,
-        crypto::aws_lc_rs,
-        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
-        version::{TLS12, TLS13},
-    },
-};
 
-use crate::OpenError;
+use crate::{OpenError, acceptor::Acceptor};
 
 /// Configuration of the edge.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -79,7 +68,7 @@ pub struct Tls {
 
 impl Tls {
     /// What shakes hands with clients; `None` when nothing is configured.
-    pub(crate) fn acceptor(&self) -> Result<Option<TlsAcceptor>, OpenError> {
+    pub(crate) fn acceptor(&self) -> Result<Option<Acceptor>, OpenError> {
         let (cert, key) = match (&self.cert_file, &self.key_file) {
             (None, None) => return Ok(None),
             (Some(cert), Some(key)) => (cert, key),
@@ -89,25 +78,8 @@ impl Tls {
                 ));
             }
         };
-        server(cert, key)
-            .map(|config| Some(TlsAcceptor::from(Arc::new(config))))
+        Acceptor::read(cert, key)
+            .map(Some)
             .map_err(OpenError::Certificate)
     }
-}
-
-fn server(cert: &Path, key: &Path) -> Result<ServerConfig, String> {
-    let read = |path: &Path| fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(cert)?)
-        .collect::<Result<_, _>>()
-        .map_err(|error| format!("{}: {error}", cert.display()))?;
-    let key =
-        PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| format!("{}: {error}", key.display()))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|error| error.to_string())?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }

@@ -26,10 +26,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
-use tokio_rustls::TlsAcceptor;
 use tonic::body::Body;
 
-use crate::{Config, OpenError, front::Front, headers::MAX_METADATA};
+use crate::{Config, OpenError, acceptor::Acceptor, front::Front, headers::MAX_METADATA};
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// A connection that has not asked anything by then is closed: it holds a place.
@@ -55,7 +54,7 @@ pub struct Listening {
 }
 
 pub(crate) struct Door {
-    acceptor: Option<TlsAcceptor>,
+    acceptor: Option<Acceptor>,
     front: Front,
     runtime: Runtime,
     max_streams: u32,
@@ -64,7 +63,7 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) async fn open(
         config: &Config,
-        acceptor: Option<TlsAcceptor>,
+        acceptor: Option<Acceptor>,
         front: Front,
         runtime: &Runtime,
     ) -> Result<Listening, OpenError> {
@@ -74,6 +73,9 @@ impl Door {
         };
         let listener = TcpListener::bind(config.listen).await.map_err(problem)?;
         let address = listener.local_addr().map_err(problem)?;
+        if let Some(acceptor) = &acceptor {
+            acceptor.follow(runtime, config.auth.reload());
+        }
         let door = Arc::new(Self {
             acceptor,
             front,
@@ -117,7 +119,7 @@ impl Door {
         let Some(acceptor) = &self.acceptor else {
             return self.converse(socket).await;
         };
-        match tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await {
+        match tokio::time::timeout(HANDSHAKE, acceptor.current().accept(socket)).await {
             Ok(Ok(stream)) => self.converse(stream).await,
             Ok(Err(error)) => tracing::info!(%error, "refused a connection"),
             Err(_) => tracing::info!("refused a connection: no handshake in time"),

@@ -1,6 +1,7 @@
 //! The door: keys become principals, gRPC and grpc-web on one port. It routes the methods that tenants and the public
 //! may call, asks identity what a key is worth, and never lets a caller speak with the exchange's own headers.
 
+mod acceptor;
 pub mod config;
 mod cors;
 mod door;

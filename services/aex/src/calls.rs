@@ -1,9 +1,9 @@
 //! Calls of any method of the contracts, as JSON: what the thin commands are made of.
 
-use aex_kit::Wire;
+use aex_kit::{Wire, config::nearest};
 use aex_proto::{
     POOL,
-    prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions},
+    prost_reflect::{DynamicMessage, FieldDescriptor, MessageDescriptor, MethodDescriptor, SerializeOptions},
 };
 use prost::Message as _;
 use serde_json::Value;
@@ -25,6 +25,11 @@ pub(crate) struct Caller {
     /// Where it leads, for messages.
     pub(crate) place: String,
 }
+
+/// Why a service was not reached, in the words that its caller is to read: a source of statuses.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Unreached(pub(crate) String);
 
 /// A refusal, with its reason apart.
 #[derive(Debug)]
@@ -85,8 +90,9 @@ impl Caller {
         request: Value,
     ) -> Result<(MethodDescriptor, Request<DynamicMessage>), Refusal> {
         let descriptor = find(method).map_err(unnamed)?;
+        check_names(&descriptor, &request).map_err(unnamed)?;
         let message = DynamicMessage::deserialize(descriptor.input(), request)
-            .map_err(|error| unnamed(Problem::new(format!("the request cannot be written: {error}"))))?;
+            .map_err(|error| unnamed(Problem::usage(format!("the request cannot be written: {error}"))))?;
         let mut request = Request::new(message);
         if let Some(authorization) = &self.authorization {
             request
@@ -97,43 +103,138 @@ impl Caller {
     }
 
     fn refused(&self, status: &Status) -> Refusal {
+        if let Some(words) =
+            std::error::Error::source(status).and_then(<dyn std::error::Error>::downcast_ref::<Unreached>)
+        {
+            return Refusal {
+                code: status.code(),
+                problem: Problem::unreached(words.0.clone()),
+            };
+        }
         let details = status.get_error_details();
         let reason = details.error_info().map(|info| info.reason.clone());
-        let words = match reason.as_deref() {
-            Some("CREDENTIAL_MISSING") => {
-                "CREDENTIAL_MISSING: a key is needed: set AEX_API_KEY, or name a file with --key-file"
-                    .to_owned()
-            }
-            Some("CREDENTIAL_INVALID") => {
-                format!(
-                    "CREDENTIAL_INVALID: the key opens nothing at {}: check AEX_API_KEY",
-                    self.place
-                )
-            }
+        let faults: Vec<_> = details
+            .bad_request()
+            .map(|bad| bad.field_violations.iter())
+            .into_iter()
+            .flatten()
+            .map(|fault| format!("{} {}", fault.field, fault.description))
+            .collect();
+        let is_unanswered = matches!(
+            status.code(),
+            Code::Unavailable | Code::DeadlineExceeded | Code::Aborted
+        );
+        let problem = match reason.as_deref() {
             Some(reason) => {
-                let faults: Vec<_> = details
-                    .bad_request()
-                    .map(|bad| bad.field_violations.iter())
-                    .into_iter()
-                    .flatten()
-                    .map(|fault| format!("{} {}", fault.field, fault.description))
-                    .collect();
-                if faults.is_empty() {
-                    format!("{reason}: {}", status.message())
+                let said = if faults.is_empty() {
+                    status.message().to_owned()
                 } else {
-                    format!("{reason}: {}", faults.join("; "))
+                    faults.join("; ")
+                };
+                let words = match advice(reason) {
+                    Some(advice) => format!("{reason}: {said}: {advice}"),
+                    None => format!("{reason}: {said}"),
+                };
+                if is_unanswered {
+                    Problem::unreached(words)
+                } else {
+                    Problem::new(words)
                 }
             }
-            None if matches!(status.code(), Code::Unavailable | Code::Unknown) => {
-                format!("cannot reach {}: is an exchange running there?", self.place)
-            }
-            None => format!("{:?}: {}", status.code(), status.message()),
+            None if is_unanswered || status.code() == Code::Unknown => Problem::unreached(format!(
+                "cannot reach {}: is an exchange running there?",
+                self.place
+            )),
+            None => Problem::new(format!("{:?}: {}", status.code(), status.message())),
         };
         Refusal {
             code: status.code(),
-            problem: Problem::new(words),
+            problem,
         }
     }
+}
+
+/// What to do about a refusal, where the reason alone tells it.
+fn advice(reason: &str) -> Option<&'static str> {
+    ADVICE
+        .iter()
+        .find(|(known, _)| *known == reason)
+        .map(|(_, advice)| *advice)
+}
+
+const ADVICE: &[(&str, &str)] = &[
+    (
+        "CREDENTIAL_MISSING",
+        "set AEX_API_KEY, or name a file with --key-file",
+    ),
+    (
+        "CREDENTIAL_INVALID",
+        "check AEX_API_KEY, and whether --server is the exchange that made it",
+    ),
+    (
+        "AUDIENCE_DENIED",
+        "your tenant has another part here: `aex init --type` makes one that may",
+    ),
+    (
+        "IDEMPOTENCY_KEY_REUSED",
+        "give the command exactly as it was, or another --idempotency-key",
+    ),
+    ("PAGE_TOKEN_INVALID", "begin again without --page-token"),
+    (
+        "INSUFFICIENT_FUNDS",
+        "see `aex balance`; `aex deposit AMOUNT` brings money in",
+    ),
+    ("WORK_NOT_FOUND", "`aex work list` lists yours"),
+    (
+        "WORK_NOT_CANCELLABLE",
+        "`aex work get WORK` tells where it stands",
+    ),
+    ("WORK_NOT_AWARDABLE", "`aex work get WORK` tells where it stands"),
+    (
+        "EVALUATION_NOT_FOUND",
+        "bids are ranked when the bid window closes: `aex work get WORK` tells when",
+    ),
+    ("BID_NOT_FOUND", "`aex bid list` lists those that you may see"),
+    (
+        "BID_NOT_RANKED",
+        "`aex work ranking WORK` lists the bids that can be awarded",
+    ),
+    ("PROVIDER_NOT_FOUND", "`aex provider list` lists yours"),
+    (
+        "PROVIDER_NOT_ACTIVE",
+        "`aex provider activate PROVIDER` brings it back",
+    ),
+    ("CONTRACT_NOT_FOUND", "`aex contract list` lists yours"),
+    (
+        "CONTRACT_STATUS_INVALID",
+        "`aex contract get CONTRACT` tells where it stands",
+    ),
+    (
+        "SUBSCRIPTION_NOT_FOUND",
+        "`aex provider subscriptions PROVIDER` lists them",
+    ),
+    ("AGENT_NOT_FOUND", "`aex provider agents PROVIDER` lists them"),
+];
+
+/// Names of fields are checked here, so that a misspelt one is answered with the one that was probably meant.
+fn check_names(method: &MethodDescriptor, request: &Value) -> Result<(), Problem> {
+    let input = method.input();
+    for name in request.as_object().into_iter().flat_map(serde_json::Map::keys) {
+        if input.get_field_by_name(name).is_some() || input.get_field_by_json_name(name).is_some() {
+            continue;
+        }
+        let fields: Vec<_> = input.fields().collect();
+        let known = fields.iter().map(FieldDescriptor::name);
+        let advice = match nearest(name, known.clone()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("choose from {}", known.collect::<Vec<_>>().join(", ")),
+        };
+        return Err(Problem::usage(format!(
+            "{} has no field {name}: {advice}",
+            method.name()
+        )));
+    }
+    Ok(())
 }
 
 fn unnamed(problem: Problem) -> Refusal {
@@ -158,10 +259,12 @@ fn path(method: &str) -> Result<http::uri::PathAndQuery, Problem> {
     Ok(format!("/{method}").parse::<http::uri::PathAndQuery>()?)
 }
 
-/// A message as people and programs read it: proto's JSON, with the names of the contract.
+/// A message as people and programs read it: proto's JSON, with the names of the contract. What is empty is there too, so
+/// that a program finds the same fields each time.
 pub(crate) fn json(message: &DynamicMessage) -> Result<Value, Problem> {
     let options = SerializeOptions::new()
         .use_proto_field_name(true)
+        .skip_default_fields(false)
         .stringify_64_bit_integers(false);
     Ok(message.serialize_with_options(serde_json::value::Serializer, &options)?)
 }
@@ -213,5 +316,27 @@ impl Decoder for Read {
         DynamicMessage::decode(self.0.clone(), buffer)
             .map(Some)
             .map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_for_reasons_that_the_contracts_have() {
+        let known: Vec<_> = POOL
+            .all_enums()
+            .filter(|reasons| reasons.name() == "ErrorReason")
+            .flat_map(|reasons| {
+                reasons
+                    .values()
+                    .map(|value| value.name().to_owned())
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        for (reason, _) in ADVICE {
+            assert!(known.contains(&format!("ERROR_REASON_{reason}")), "{reason}");
+        }
     }
 }

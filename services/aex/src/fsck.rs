@@ -17,6 +17,7 @@ use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
 use crate::{
     calls::{Caller, Refusal},
+    deployment,
     exchange::Exchange,
     home::{self, Home},
     init,
@@ -32,6 +33,9 @@ pub(crate) struct Fsck {
     /// The data directory.
     #[arg(long, env = "AEX_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    /// The configuration of an exchange of `aex serve` processes, with an operator section; it goes before a data directory.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// What is younger than this many seconds may be on its way, and is told apart.
     #[arg(long, default_value_t = 30)]
     grace: u64,
@@ -45,20 +49,27 @@ pub(crate) struct Fsck {
 
 /// Answers whether nothing is broken.
 pub(crate) async fn run(options: Fsck) -> Result<bool, Problem> {
-    let home = Home::choose(options.data_dir.clone())?;
+    let facts = match deployment::operator(options.config.as_deref(), &deployment::everyone())? {
+        Some(operator) => collect(&operator).await?,
+        None => of_home(&Home::choose(options.data_dir.clone())?).await?,
+    };
+    let acked = options.acks.as_deref().map(acks).transpose()?.unwrap_or_default();
+    report(&facts, &acked, &options)
+}
+
+/// What the services of a data directory know, whether they run or not.
+async fn of_home(home: &Home) -> Result<Facts, Problem> {
     let live = match home.running() {
-        Some(_) => collect(&init::operator(&home)?).await,
+        Some(_) => collect(&init::operator(home)?).await,
         None => Err(Refusal {
             code: Code::Unavailable,
             problem: Problem::new("nothing runs"),
         }),
     };
-    let facts = match live {
-        Err(refusal) if refusal.code == Code::Unavailable => at_rest(&home).await?,
-        other => other?,
-    };
-    let acked = options.acks.as_deref().map(acks).transpose()?.unwrap_or_default();
-    report(&facts, &acked, &options)
+    match live {
+        Err(refusal) if refusal.code == Code::Unavailable => at_rest(home).await,
+        other => Ok(other?),
+    }
 }
 
 /// With nobody listening, the services are opened without their workers, asked, and closed again.

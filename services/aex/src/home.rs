@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `postgres/` | the private cluster, its log and its locks |
 //! | `secrets/` | the authority, the pepper, the principal key and the operator's certificate; for their owner only |
+//! | `version` | the release that used it last |
 //! | `operator.json` | while it runs: where the operator port and the edge are |
 
 use std::{
@@ -29,6 +30,8 @@ pub(crate) const TRUST_DOMAIN: &str = "aex";
 /// The name on the certificate of the operator port.
 const PORT_NAME: &str = "gateway";
 const OPERATOR: &str = "operator";
+/// What must be free on the disk before PostgreSQL is started, in bytes.
+const LEAST_ROOM: u64 = 256 << 20;
 
 /// A data directory.
 #[derive(Debug, Clone)]
@@ -103,13 +106,50 @@ impl Home {
         self.secrets_folder().is_dir()
     }
 
-    /// Makes the directory. The database's account, which is another one when root starts it, may pass through and no
-    /// more.
+    /// Makes the directory, and refuses one that cannot be used. The database's account, which is another one when root
+    /// starts it, may pass through and no more.
     pub(crate) fn make(&self) -> Result<(), Problem> {
         for (folder, mode) in [(self.0.clone(), 0o711), (self.secrets_folder(), 0o700)] {
             fs::create_dir_all(&folder)
                 .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(mode)))
-                .map_err(|error| Problem::new(format!("cannot make {}: {error}", folder.display())))?;
+                .map_err(|error| {
+                    Problem::new(format!(
+                        "cannot make {}: {error}: name a folder of yours with --data-dir",
+                        folder.display()
+                    ))
+                })?;
+        }
+        if let Ok(found) = rustix::fs::statvfs(&self.0) {
+            self.check_room(found.f_bavail.saturating_mul(found.f_frsize))?;
+        }
+        self.check_version(env!("CARGO_PKG_VERSION"))
+    }
+
+    fn check_room(&self, free: u64) -> Result<(), Problem> {
+        if free >= LEAST_ROOM {
+            return Ok(());
+        }
+        Err(Problem::new(format!(
+            "only {} MiB are free where {} is and PostgreSQL needs {}: free some, or choose another --data-dir",
+            free >> 20,
+            self.0.display(),
+            LEAST_ROOM >> 20
+        )))
+    }
+
+    /// Refuses a directory that a newer release has used, and notes the one that uses it now.
+    fn check_version(&self, ours: &str) -> Result<(), Problem> {
+        let file = self.0.join("version");
+        let theirs = fs::read_to_string(&file).unwrap_or_default();
+        if release(&theirs) > release(ours) {
+            return Err(Problem::new(format!(
+                "{} was used by aex {}, which is newer than this aex {ours}: use that one, or choose another --data-dir",
+                self.0.display(),
+                theirs.trim()
+            )));
+        }
+        if theirs.trim() != ours {
+            write_private(&file, &format!("{ours}\n"))?;
         }
         Ok(())
     }
@@ -202,6 +242,12 @@ impl Home {
     }
 }
 
+/// Major and minor version; patches read each other's data.
+fn release(version: &str) -> Option<(u64, u64)> {
+    let mut numbers = version.trim().split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
 /// A secret from its file, made the first time.
 fn kept(path: &Path, make: impl FnOnce() -> Result<String, Problem>) -> Result<String, Problem> {
     match fs::read_to_string(path) {
@@ -234,4 +280,32 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// The time of commands that need no runtime.
 pub(crate) fn clock() -> Clock {
     Clock::system()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_nearly_full_is_refused_before_the_database_finds_out() {
+        let home = Home(PathBuf::from("/data"));
+        home.check_room(LEAST_ROOM).unwrap();
+        let refused = home.check_room(LEAST_ROOM - 1).unwrap_err().to_string();
+        for word in ["only 255 MiB", "/data", "needs 256", "--data-dir"] {
+            assert!(refused.contains(word), "{word} in {refused}");
+        }
+    }
+
+    #[test]
+    fn a_directory_goes_on_to_newer_releases_and_not_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home(folder.path().to_owned());
+        for version in ["0.1.0", "0.1.7", "0.1.2", "0.9.1", "0.10.0", "1.0.0"] {
+            home.check_version(version).unwrap();
+        }
+        let refused = home.check_version("0.11.0").unwrap_err().to_string();
+        for word in ["aex 1.0.0", "newer than this aex 0.11.0", "--data-dir"] {
+            assert!(refused.contains(word), "{word} in {refused}");
+        }
+    }
 }

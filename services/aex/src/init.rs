@@ -1,13 +1,14 @@
-//! `aex init`: a tenant and its first key, made with the operator's certificate of a data directory.
+//! `aex init`: a tenant and its first key, made with the operator's certificate of a data directory or of a deployment.
 
 use std::path::PathBuf;
 
-use aex_kit::Runtime;
+use aex_kit::{Hosted, Runtime};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::{
     calls::Caller,
+    deployment,
     home::{Home, hex},
     problem::Problem,
     show,
@@ -18,6 +19,9 @@ pub(crate) struct Init {
     /// The data directory of the running exchange.
     #[arg(long, env = "AEX_DATA_DIR", value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
+    /// The configuration of an exchange of `aex serve` processes, with an operator section; it goes before a data directory.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// What the tenant is called.
     #[arg(long, default_value = "first tenant")]
     name: String,
@@ -62,7 +66,11 @@ pub(crate) fn operator(home: &Home) -> Result<Caller, Problem> {
 }
 
 pub(crate) async fn run(options: Init) -> Result<(), Problem> {
-    let operator = operator(&Home::choose(options.data_dir)?)?;
+    let operator =
+        match deployment::operator(options.config.as_deref(), &[<aex_identity::App as Hosted>::NAME])? {
+            Some(operator) => operator,
+            None => operator(&Home::choose(options.data_dir)?)?,
+        };
     let runtime = Runtime::system();
     let key = || {
         format!(

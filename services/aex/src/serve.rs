@@ -7,9 +7,10 @@ use std::{
 
 use aex_gateway::Edge;
 use aex_kit::{
-    Mesh, Runtime,
+    Mesh, Peer, Runtime,
     config::{Auth, Peers},
     principal::{PrincipalKey, Verifier},
+    reload::{Identity, follow_keys},
     serve, telemetry,
     tls::{Credentials, read_pem},
 };
@@ -18,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     database::Place,
+    deployment,
     problem::Problem,
     services::{Opened, SERVICES, Seat, Service, Settings, named},
     show,
@@ -95,7 +97,7 @@ async fn seat(
             environment(name)
         ))
     })?;
-    let credentials = credentials(name, &settings.auth)?;
+    let credentials = credentials(name, &settings.auth, runtime)?;
     mesh.identity(name, credentials.clone());
     know(mesh, &settings.peers);
     let opened = (service.open)(Seat {
@@ -104,7 +106,7 @@ async fn seat(
         place: Place::Configured,
         mesh: mesh.clone(),
         runtime: runtime.clone(),
-        verifier: verifier(name, &settings.auth)?,
+        verifier: verifier(name, &settings.auth, runtime)?,
     })
     .await?;
     mesh.here(name, opened.guard.clone());
@@ -118,7 +120,8 @@ async fn edge(file: Option<&Path>, mesh: &Mesh, runtime: &Runtime) -> Result<(),
     let config: aex_gateway::Config = aex_kit::config::load(aex_gateway::NAME, file)?;
     telemetry::start(&config.telemetry);
     if !config.peers.is_empty() {
-        mesh.identity(aex_gateway::NAME, credentials(aex_gateway::NAME, &config.auth)?);
+        let credentials = credentials(aex_gateway::NAME, &config.auth, runtime)?;
+        mesh.identity(aex_gateway::NAME, credentials);
         know(mesh, &config.peers);
     }
     let key = config.principal_key_file.as_deref().ok_or_else(|| {
@@ -144,17 +147,36 @@ fn know(mesh: &Mesh, peers: &Peers) {
     }
 }
 
-fn credentials(name: &str, auth: &Auth) -> Result<Credentials, Problem> {
+/// The identity of a service, kept as its files are.
+fn credentials(name: &str, auth: &Auth, runtime: &Runtime) -> Result<Credentials, Problem> {
     let (Some(ca), Some(cert), Some(key)) = (&auth.ca_file, &auth.cert_file, &auth.key_file) else {
         return Err(Problem::new(format!(
             "{name} has no identity: set {0}__AUTH__CA_FILE, {0}__AUTH__CERT_FILE and {0}__AUTH__KEY_FILE",
             environment(name)
         )));
     };
-    Ok(Credentials::new(&read_pem(ca, cert, key)?)?)
+    let pem = read_pem(ca, cert, key)?;
+    let refused = |what: String| Problem::new(format!("{name} cannot use {}: {what}", cert.display()));
+    let peer = Peer::Service(name.to_owned());
+    let found = pem
+        .peer(&auth.trust_domain, runtime.now())
+        .map_err(|error| refused(error.to_string()))?;
+    if found != peer {
+        return Err(refused(format!("it is the certificate of {found}")));
+    }
+    let credentials = Credentials::new(&pem).map_err(|error| refused(error.to_string()))?;
+    let identity = Identity {
+        credentials: credentials.clone(),
+        peer,
+        trust_domain: auth.trust_domain.clone(),
+        files: [ca.clone(), cert.clone(), key.clone()],
+    };
+    identity.follow(runtime, auth.reload());
+    Ok(credentials)
 }
 
-fn verifier(name: &str, auth: &Auth) -> Result<Verifier, Problem> {
+/// The keys whose principals a service believes, kept as their files are.
+fn verifier(name: &str, auth: &Auth, runtime: &Runtime) -> Result<Verifier, Problem> {
     if auth.principal_key_files.is_empty() {
         return Err(Problem::new(format!(
             "{name} would believe no principal: name the gateway's public key in auth.principal_key_files"
@@ -168,20 +190,43 @@ fn verifier(name: &str, auth: &Auth) -> Result<Verifier, Problem> {
                 .map_err(|error| Problem::new(format!("{}: {error}", path.display())))
         })
         .collect::<Result<Vec<_>, _>>()?;
-    Ok(Verifier::new(pems.iter().map(String::as_str))?)
+    let verifier = Verifier::new(pems.iter().map(String::as_str))?;
+    follow_keys(
+        verifier.clone(),
+        auth.principal_key_files.clone(),
+        runtime,
+        auth.reload(),
+    );
+    Ok(verifier)
 }
 
 fn environment(name: &str) -> String {
     format!("AEX_{}", name.replace('-', "_").to_uppercase())
 }
 
-/// A file that was named must be there; what it says is judged service by service.
+/// A file that was named must be there and have sections of services that exist; what they say is judged one by one.
 pub(crate) fn readable(file: Option<&Path>) -> Result<(), Problem> {
     let Some(file) = file else { return Ok(()) };
-    std::fs::read_to_string(file).map(drop).map_err(|error| {
+    let refused = |error: String| {
         Problem::new(format!(
             "cannot read the configuration {}: {error}",
             file.display()
         ))
-    })
+    };
+    let sections = aex_kit::config::sections(file).map_err(|error| refused(error.to_string()))?;
+    let known = || {
+        let services = SERVICES.iter().map(|service| service.name);
+        services.chain([aex_gateway::NAME, deployment::SECTION])
+    };
+    for section in sections {
+        if known().any(|name| name == section) {
+            continue;
+        }
+        let advice = match aex_kit::config::nearest(&section, known()) {
+            Some(near) => format!("did you mean [{near}]?"),
+            None => format!("choose from {}", known().collect::<Vec<_>>().join(", ")),
+        };
+        return Err(refused(format!("there is no section [{section}]: {advice}")));
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use std::{
 
 use aex_kit::{
     Guard, Hosted, Mesh, Ready, Runtime,
-    config::{Auth, ConfigError, Database, Peers, Secret, Server, Telemetry},
+    config::{Auth, ConfigError, Database, Peers, Secret, Server, Telemetry, nearest},
     host,
     principal::Verifier,
 };
@@ -156,10 +156,13 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Service>, Problem> 
             .find(|service| service.name == name)
             .ok_or_else(|| {
                 let known: Vec<_> = SERVICES.iter().map(|service| service.name).collect();
-                Problem::new(format!(
-                    "there is no service {name}: choose from {}, gateway",
-                    known.join(", ")
-                ))
+                Problem::new(match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("there is no service {name}: did you mean {near}?"),
+                    None => format!(
+                        "there is no service {name}: choose from {}, gateway",
+                        known.join(", ")
+                    ),
+                })
             })
     };
     names.iter().map(find).collect()

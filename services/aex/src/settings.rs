@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use crate::{problem::Problem, serve::readable, services::SERVICES, show};
+use crate::{deployment, problem::Problem, serve::readable, services::SERVICES, show};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
@@ -28,7 +28,7 @@ pub(crate) fn run(command: &Config) -> Result<(), Problem> {
         Config::Check(source) => {
             let whole = whole(source.config.as_deref())?;
             show::out(&format!(
-                "the configuration of {} services can be used\n",
+                "the configuration of {} sections can be used\n",
                 whole.len()
             ))
         }
@@ -43,5 +43,7 @@ fn whole(file: Option<&Path>) -> Result<Map<String, Value>, Problem> {
     }
     let edge: aex_gateway::Config = aex_kit::config::load(aex_gateway::NAME, file)?;
     whole.insert(aex_gateway::NAME.to_owned(), serde_json::to_value(edge)?);
+    let operator: deployment::Operator = aex_kit::config::load(deployment::SECTION, file)?;
+    whole.insert(deployment::SECTION.to_owned(), serde_json::to_value(operator)?);
     Ok(whole)
 }

@@ -31,50 +31,82 @@ pub(crate) fn pretty(value: &Value) -> Result<(), Problem> {
     out(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// The answer of a command: rows as a table, a resource as its fields.
+/// The answer of a command: the fields of a resource, then each list as a table.
 pub(crate) fn answer(value: &Value, columns: &[&str]) -> Result<(), Problem> {
-    let Value::Object(fields) = value else {
-        return pretty(value);
+    out(&told(value, columns))
+}
+
+fn told(answer: &Value, columns: &[&str]) -> String {
+    let Value::Object(fields) = answer else {
+        return format!("{}\n", word("", answer));
     };
-    let is_list = fields.values().any(Value::is_array);
-    if !is_list {
-        let resource = fields.values().find(|value| value.is_object());
-        return out(&listed(resource.filter(|_| fields.len() == 1).unwrap_or(value)));
-    }
+    // An answer that is one resource is shown without its envelope.
+    let (kind, fields) = match fields.iter().next() {
+        Some((kind, Value::Object(resource))) if fields.len() == 1 => (kind.as_str(), resource),
+        _ => ("", fields),
+    };
+    let is_rows = |value: &Value| matches!(value, Value::Array(rows) if rows.iter().all(Value::is_object));
+    let mut single = Vec::new();
+    let mut more = String::new();
+    let mut tables = String::new();
     for (name, field) in fields {
-        match (field, field.as_str()) {
-            (Value::Array(rows), _) => out(&table(rows, columns))?,
-            (_, Some("")) => {}
-            (_, Some(token)) if name == "next_page_token" => {
-                out(&format!("more with --page-token {token}\n"))?;
+        match field {
+            Value::Array(rows) if is_rows(field) && (!rows.is_empty() || !columns.is_empty()) => {
+                tables.push_str(&table(rows, columns));
             }
-            _ => out(&format!("{}\n", listed(field)))?,
+            Value::String(token) if name == "next_page_token" => {
+                if !token.is_empty() {
+                    let _ = writeln!(more, "more with --page-token {token}");
+                }
+            }
+            _ => flatten(name, field, &mut single),
         }
     }
-    Ok(())
+    // What it is and where it stands come first.
+    let id = format!("{kind}_id");
+    single.sort_by_key(|(name, _)| match name.as_str() {
+        name if name == id => 0,
+        "status" => 1,
+        "status_reason" => 2,
+        _ => 3,
+    });
+    if single.is_empty() && tables.is_empty() && columns.is_empty() {
+        return "done\n".to_owned();
+    }
+    if single.is_empty() && tables.is_empty() {
+        tables.push_str(NOTHING);
+    }
+    format!("{}{tables}{more}", listed(&single))
 }
+
+const NOTHING: &str = "nothing to list\n";
+/// The longest that one cell of a table is shown.
+const CELL: usize = 60;
 
 fn table(rows: &[Value], columns: &[&str]) -> String {
     let Some(first) = rows.first() else {
-        return "nothing to list\n".to_owned();
+        return NOTHING.to_owned();
     };
-    // Rows of another kind, beside those that the columns were chosen for, show all their fields.
-    let own: Vec<&str>;
-    let columns = if columns.iter().any(|column| first.get(column).is_some()) {
-        columns
-    } else {
-        own = first
-            .as_object()
-            .into_iter()
-            .flat_map(|row| row.keys().map(String::as_str))
-            .collect();
-        &own
-    };
+    // Columns that no row has say nothing; rows of another kind than the columns were chosen for show all their fields.
+    let mut columns: Vec<&str> = columns
+        .iter()
+        .copied()
+        .filter(|column| rows.iter().any(|row| row.get(column).is_some()))
+        .collect();
+    if columns.is_empty() {
+        let own = first.as_object().into_iter().flat_map(|row| row.keys());
+        columns = own.map(String::as_str).collect();
+    }
     let mut lines = vec![columns.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>()];
     lines.extend(rows.iter().map(|row| {
         columns
             .iter()
-            .map(|column| row.get(column).map(word).unwrap_or_default())
+            .map(|column| {
+                cut(row
+                    .get(column)
+                    .map(|value| word(column, value))
+                    .unwrap_or_default())
+            })
             .collect()
     }));
     let widths: Vec<usize> = (0..columns.len())
@@ -99,34 +131,82 @@ fn table(rows: &[Value], columns: &[&str]) -> String {
     text
 }
 
-fn listed(value: &Value) -> String {
-    let Value::Object(fields) = value else {
-        return format!("{}\n", word(value));
-    };
-    let shown: Vec<_> = fields
-        .iter()
-        .map(|(name, value)| (name, word(value)))
-        .filter(|(_, word)| !word.is_empty())
-        .collect();
-    let width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    shown.iter().fold(String::new(), |mut text, (name, word)| {
+fn cut(cell: String) -> String {
+    if cell.chars().count() <= CELL {
+        return cell;
+    }
+    let mut short: String = cell.chars().take(CELL - 1).collect();
+    short.push('…');
+    short
+}
+
+/// A field as name and word; what is inside of another thing is named after both.
+fn flatten(name: &str, value: &Value, into: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) if !is_money(value) => {
+            for (inner, value) in fields {
+                flatten(&format!("{name}.{inner}"), value, into);
+            }
+        }
+        _ => {
+            let last = name.rsplit('.').next().unwrap_or(name);
+            into.push((name.to_owned(), word(last, value)));
+        }
+    }
+}
+
+fn listed(fields: &[(String, String)]) -> String {
+    let shown = || fields.iter().filter(|(_, word)| !word.is_empty());
+    let width = shown().map(|(name, _)| name.len()).max().unwrap_or(0);
+    shown().fold(String::new(), |mut text, (name, word)| {
         let _ = writeln!(text, "{name:width$}  {word}");
         text
     })
 }
 
-/// One value in one word: money as `5.25 USD`, enums without their prefix's noise, the rest as JSON.
-fn word(value: &Value) -> String {
+fn is_money(value: &Value) -> bool {
+    value.get("amount").is_some_and(Value::is_string)
+        && value.get("currency_code").is_some_and(Value::is_string)
+}
+
+/// One value in one word: money as `5.25 USD`, enums without what their field says already, times to the second, the
+/// rest as JSON.
+fn word(name: &str, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => text_word(name, text),
         Value::Object(fields) => match (fields.get("amount"), fields.get("currency_code")) {
             (Some(Value::String(amount)), Some(Value::String(currency))) => format!("{amount} {currency}"),
             _ => value.to_string(),
         },
-        Value::Array(items) if items.is_empty() => String::new(),
-        Value::Array(items) => items.iter().map(word).collect::<Vec<_>>().join(", "),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| word(name, item))
+            .collect::<Vec<_>>()
+            .join(", "),
         other => other.to_string(),
+    }
+}
+
+fn text_word(name: &str, text: &str) -> String {
+    if name.ends_with("_time") || name.ends_with("_deadline") {
+        return match text.split_once('.') {
+            Some((seconds, rest)) if rest.ends_with('Z') => format!("{seconds}Z"),
+            _ => text.to_owned(),
+        };
+    }
+    let is_shouted = text
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    if !is_shouted || text.is_empty() {
+        return text.to_owned();
+    }
+    // WORK_STATUS_OPEN, in the field `status`.
+    let mark = format!("{}_", name.to_uppercase());
+    match text.split_once(&mark) {
+        Some((_, "UNSPECIFIED")) => String::new(),
+        Some((_, rest)) if !rest.is_empty() => rest.to_lowercase(),
+        _ => text.to_owned(),
     }
 }
 
@@ -138,18 +218,48 @@ mod tests {
 
     #[test]
     fn rows_stand_under_their_names() {
-        let rows = [
-            json!({"work_id": "work_1", "max_price": {"currency_code": "USD", "amount": "5.25"}}),
-            json!({"work_id": "work_22"}),
-        ];
-        let text = table(&rows, &["work_id", "max_price"]);
-        assert_eq!(text, "WORK_ID  MAX_PRICE\nwork_1   5.25 USD\nwork_22\n");
-        assert_eq!(table(&[], &["work_id"]), "nothing to list\n");
+        let works = json!({"works": [
+            {"work_id": "work_1", "status": "WORK_STATUS_OPEN", "max_price": {"currency_code": "USD", "amount": "5.25"}},
+            {"work_id": "work_22"},
+        ], "next_page_token": "abc"});
+        let columns = ["work_id", "status", "max_price", "nowhere"];
+        assert_eq!(
+            told(&works, &columns),
+            "WORK_ID  STATUS  MAX_PRICE\nwork_1   open    5.25 USD\nwork_22\nmore with --page-token abc\n"
+        );
+        assert_eq!(
+            told(&json!({"works": [], "next_page_token": ""}), &columns),
+            NOTHING
+        );
+        assert_eq!(told(&json!({}), &columns), NOTHING);
+        assert_eq!(told(&json!({}), &[]), "done\n");
     }
 
     #[test]
     fn a_resource_is_told_field_by_field() {
-        let text = listed(&json!({"id": "a", "regions": ["eu", "us"], "empty": "", "count": 3}));
-        assert_eq!(text, "count    3\nid       a\nregions  eu, us\n");
+        let text = told(
+            &json!({"work": {
+                "work_id": "a", "regions": ["eu", "us"], "empty": "", "count": 3, "status": "WORK_STATUS_OPEN",
+                "create_time": "2026-01-02T03:04:05.678901Z",
+                "constraints": {"max_latency": "3s", "fee": {"currency_code": "USD", "amount": "1"}},
+            }}),
+            &[],
+        );
+        assert_eq!(
+            text,
+            "work_id                  a\nstatus                   open\nconstraints.fee          1 USD\n\
+             constraints.max_latency  3s\ncount                    3\ncreate_time              2026-01-02T03:04:05Z\n\
+             regions                  eu, us\n"
+        );
+    }
+
+    #[test]
+    fn a_long_cell_is_cut_and_a_currency_is_no_enum() {
+        let rows = json!({"rows": [{"formula": "x".repeat(90), "currency_code": "USD"}]});
+        let text = told(&rows, &["currency_code", "formula"]);
+        assert!(
+            text.ends_with(&format!("USD            {}…\n", "x".repeat(CELL - 1))),
+            "{text}"
+        );
     }
 }

@@ -17,6 +17,15 @@ pub enum Peer {
     Operator(String),
 }
 
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Service(name) => write!(f, "svc/{name}"),
+            Self::Operator(name) => write!(f, "operator/{name}"),
+        }
+    }
+}
+
 /// What a tenant does on the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::Path, path::PathBuf, time::Duration};
 
-use ::config::{Config, Environment, File};
+use ::config::{Config, Environment, File, Source as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 
 /// Configuration that cannot be used, in one line that names the key.
@@ -39,12 +39,77 @@ pub fn load<C: DeserializeOwned + Serialize + Default>(
     let environment = Environment::with_prefix(&prefix)
         .prefix_separator("__")
         .separator("__")
-        .try_parsing(true);
+        .try_parsing(true)
+        .list_separator(",");
+    let environment = LISTS
+        .iter()
+        .fold(environment, |source, key| source.with_list_parse_key(key));
+    for (key, value) in environment.collect().map_err(|error| refuse(error.to_string()))? {
+        // Services have hyphens in their names, variables cannot.
+        let key = match key.strip_prefix("peers.") {
+            Some(peer) => format!("peers.{}", peer.replace('_', "-")),
+            None => key,
+        };
+        builder = builder
+            .set_override(key, value)
+            .map_err(|error| refuse(error.to_string()))?;
+    }
     builder
-        .add_source(environment)
         .build()
         .and_then(Config::try_deserialize)
-        .map_err(|error| refuse(error.to_string()))
+        .map_err(|error| refuse(explained(&error)))
+}
+
+/// The names of the sections of a file.
+pub fn sections(file: &Path) -> Result<Vec<String>, ConfigError> {
+    let refuse = |error: ::config::ConfigError| ConfigError {
+        service: "every service".to_owned(),
+        problem: error.to_string(),
+    };
+    let whole = Config::builder()
+        .add_source(File::from(file))
+        .build()
+        .map_err(refuse)?;
+    let table = whole.cache.into_table().map_err(refuse)?;
+    let mut names: Vec<_> = table.into_keys().collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Keys whose values are lists: in the environment they are separated by commas.
+const LISTS: [&str; 2] = ["auth.principal_key_files", "origins"];
+
+/// What is wrong, and for a key that does not exist the one that was probably meant.
+fn explained(error: &::config::ConfigError) -> String {
+    let said = error.to_string();
+    let mut quoted = said.split('`').skip(1).step_by(2);
+    let (true, Some(unknown)) = (said.starts_with("unknown field"), quoted.next()) else {
+        return said;
+    };
+    let (section, known) = if said.contains(" for key `") {
+        let mut words: Vec<_> = quoted.collect();
+        (words.pop(), words)
+    } else {
+        (None, quoted.collect())
+    };
+    let place = section.map_or_else(String::new, |section| format!("{section}."));
+    match nearest(unknown, known.iter().copied()) {
+        Some(near) => format!("there is no key {place}{unknown}: did you mean {place}{near}?"),
+        None => format!(
+            "there is no key {place}{unknown}: choose from {}",
+            known.join(", ")
+        ),
+    }
+}
+
+/// The known word that is most like one that is not known, when one is like it at all.
+pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|word| (strsim::normalized_damerau_levenshtein(unknown, word), word))
+        .filter(|(likeness, _)| *likeness >= 0.5)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, word)| word)
 }
 
 /// How a service is served.
@@ -140,6 +205,16 @@ pub struct Auth {
     pub key_file: Option<PathBuf>,
     /// The gateway's public keys, as PEM; more than one while they change.
     pub principal_key_files: Vec<PathBuf>,
+    /// How often the files are looked at for new certificates and keys, in milliseconds: 100 to 3,600,000; what is beyond
+    /// counts as the nearer of the two.
+    pub reload_ms: u64,
+}
+
+impl Auth {
+    /// How often the files are looked at.
+    pub fn reload(&self) -> Duration {
+        Duration::from_millis(self.reload_ms.clamp(100, 3_600_000))
+    }
 }
 
 impl Default for Auth {
@@ -150,6 +225,7 @@ impl Default for Auth {
             cert_file: None,
             key_file: None,
             principal_key_files: Vec::new(),
+            reload_ms: 10_000,
         }
     }
 }
@@ -215,7 +291,27 @@ mod tests {
         assert_eq!((read.server.max_calls, read.server.max_watches), (7, 1000));
         std::fs::write(&file, "[example.server]\nmax_cals = 7\n").unwrap();
         let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
-        assert!(refused.contains("max_cals"), "{refused}");
+        assert!(
+            refused.contains("there is no key server.max_cals: did you mean server.max_calls?"),
+            "{refused}"
+        );
+        std::fs::write(&file, "[example]\nservers = 7\n").unwrap();
+        let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
+        assert!(
+            refused.contains("there is no key servers: did you mean server?"),
+            "{refused}"
+        );
+        std::fs::write(&file, "[example]\nzzz = 7\n").unwrap();
+        let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
+        assert!(refused.contains("choose from server, database"), "{refused}");
+    }
+
+    #[test]
+    fn what_is_nothing_like_a_known_word_is_not_taken_for_one() {
+        let known = ["identity", "settlement"];
+        assert_eq!(nearest("identiy", known), Some("identity"));
+        assert_eq!(nearest("setlement", known), Some("settlement"));
+        assert_eq!(nearest("nonsense", known), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod guard;
 mod host;
 mod mesh;
 pub mod principal;
+pub mod reload;
 mod rpc;
 mod runtime;
 mod server;

@@ -179,7 +179,7 @@ pub fn remote(service: &str, address: &str, credentials: tls::Credentials) -> Op
             async move {
                 send(channel, request)
                     .await
-                    .map_err(|error| transport(&service, &error))
+                    .map_err(|error| transport(&service, error))
             }
         },
     )))
@@ -194,8 +194,8 @@ async fn send(
 }
 
 /// What a failed connection means to the caller: the callee is away, or the time ran out.
-fn transport(service: &str, error: &tonic::transport::Error) -> Status {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
+fn transport(service: &str, error: tonic::transport::Error) -> Status {
+    let mut cause: Option<&dyn std::error::Error> = Some(&error);
     while let Some(current) = cause {
         if current.is::<tonic::TimeoutExpired>() {
             return status(&Refusal::DeadlineExceeded);
@@ -203,7 +203,10 @@ fn transport(service: &str, error: &tonic::transport::Error) -> Status {
         cause = current.source();
     }
     tracing::debug!(service, error = ?error, "cannot reach a peer");
-    status(&Refusal::Unavailable(service.to_owned()))
+    let mut away = status(&Refusal::Unavailable(service.to_owned()));
+    // It stays in this process: who operates the exchange is told why.
+    away.set_source(Arc::new(error));
+    away
 }
 
 /// One service's client side towards another, before it is used on behalf of a call.

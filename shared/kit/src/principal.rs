@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
@@ -134,7 +134,7 @@ impl PrincipalKey {
 }
 
 /// Tokens whose signatures are remembered.
-const MOST_KNOWN: usize = 1024;
+const MOST_SEEN: usize = 1024;
 /// How far the clocks of two machines may be apart, in seconds.
 const SKEW: i64 = 5;
 
@@ -142,19 +142,19 @@ const SKEW: i64 = 5;
 /// found good is not computed again; the time is judged at every call. Clones remember together.
 #[derive(Clone, Default)]
 pub struct Verifier {
-    keys: HashMap<String, DecodingKey>,
-    known: Arc<Mutex<HashMap<String, Known>>>,
+    keys: Arc<RwLock<HashMap<String, DecodingKey>>>,
+    seen: Arc<Mutex<HashMap<String, Seen>>>,
 }
 
 /// What a token with a good signature states.
 #[derive(Debug, Clone)]
-struct Known {
+struct Seen {
     principal: Principal,
     issued: i64,
     expires: i64,
 }
 
-impl Known {
+impl Seen {
     fn is_good_at(&self, seconds: i64) -> bool {
         seconds <= self.expires && self.issued <= seconds + SKEW
     }
@@ -163,7 +163,7 @@ impl Known {
 impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Verifier")
-            .field("keys", &self.keys.keys())
+            .field("keys", &self.known().len())
             .finish()
     }
 }
@@ -171,76 +171,93 @@ impl std::fmt::Debug for Verifier {
 impl Verifier {
     /// Believes the keys of these PEMs.
     pub fn new<'a>(public_pems: impl IntoIterator<Item = &'a str>) -> Result<Self, KeyError> {
-        let keys = public_pems
-            .into_iter()
-            .map(|pem| {
-                Ok((
-                    key_id(pem),
-                    DecodingKey::from_ed_pem(pem.as_bytes()).map_err(KeyError::of)?,
-                ))
-            })
-            .collect::<Result<_, _>>()?;
         Ok(Self {
-            keys,
-            known: Arc::default(),
+            keys: Arc::new(RwLock::new(decoded(public_pems)?)),
+            seen: Arc::default(),
         })
+    }
+
+    /// Believes these keys from now on and no others, in every clone. What the others signed is forgotten.
+    pub fn replace<'a>(&self, public_pems: impl IntoIterator<Item = &'a str>) -> Result<(), KeyError> {
+        let keys = decoded(public_pems)?;
+        let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        *known = keys;
+        self.seen().clear();
+        Ok(())
+    }
+
+    fn known(&self) -> RwLockReadGuard<'_, HashMap<String, DecodingKey>> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The principal that a token states; `None` for every token that is not exactly right.
     pub fn verify(&self, token: &str, now: Timestamp) -> Option<Principal> {
         let seconds = now.unix_micros() / 1_000_000;
-        let remembered = self.known().get(token).cloned();
-        if let Some(known) = remembered {
-            return known.is_good_at(seconds).then_some(known.principal);
+        let remembered = self.seen().get(token).cloned();
+        if let Some(seen) = remembered {
+            return seen.is_good_at(seconds).then_some(seen.principal);
         }
-        let known = self.signed(token)?;
-        let principal = known.is_good_at(seconds).then(|| known.principal.clone())?;
-        let mut all = self.known();
-        if all.len() >= MOST_KNOWN {
-            all.retain(|_, known| known.is_good_at(seconds));
-            if all.len() >= MOST_KNOWN {
-                all.clear();
-            }
+        // Held until the token is remembered: nothing is remembered of a key that was replaced meanwhile.
+        let keys = self.known();
+        let seen = signed_by(&keys, token)?;
+        let principal = seen.is_good_at(seconds).then(|| seen.principal.clone())?;
+        let mut all = self.seen();
+        if all.len() >= MOST_SEEN {
+            all.retain(|_, seen| seen.is_good_at(seconds));
         }
-        all.insert(token.to_owned(), known);
-        drop(all);
+        if all.len() >= MOST_SEEN {
+            all.clear();
+        }
+        all.insert(token.to_owned(), seen);
         Some(principal)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// What a token states, if one of the keys has signed it, at whatever time.
-    fn signed(&self, token: &str) -> Option<Known> {
-        let header = jsonwebtoken::decode_header(token).ok()?;
-        if header.typ.as_deref() != Some(TYPE) {
-            return None;
-        }
-        let key = self.keys.get(header.kid.as_deref()?)?;
-        let mut rules = Validation::new(Algorithm::EdDSA);
-        rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[AUDIENCE]);
-        // The runtime's clock decides, at every call.
-        rules.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &rules).ok()?.claims;
-        let provider = match claims.provider {
-            Some(provider) => Some(provider.parse().ok()?),
-            None => None,
-        };
-        Some(Known {
-            issued: claims.iat,
-            expires: claims.exp,
-            principal: Principal {
-                tenant: claims.sub.parse().ok()?,
-                tenant_type: claims.tenant_type,
-                internal: claims.internal,
-                key: claims.key.parse().ok()?,
-                scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
-                provider,
-            },
-        })
+/// What a token states, if one of the keys has signed it, at whatever time.
+fn signed_by(keys: &HashMap<String, DecodingKey>, token: &str) -> Option<Seen> {
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    if header.typ.as_deref() != Some(TYPE) {
+        return None;
     }
+    let key = keys.get(header.kid.as_deref()?)?;
+    let mut rules = Validation::new(Algorithm::EdDSA);
+    rules.set_issuer(&[ISSUER]);
+    rules.set_audience(&[AUDIENCE]);
+    // The runtime's clock decides, at every call.
+    rules.validate_exp = false;
+    let claims = jsonwebtoken::decode::<Claims>(token, key, &rules).ok()?.claims;
+    let provider = match claims.provider {
+        Some(provider) => Some(provider.parse().ok()?),
+        None => None,
+    };
+    Some(Seen {
+        issued: claims.iat,
+        expires: claims.exp,
+        principal: Principal {
+            tenant: claims.sub.parse().ok()?,
+            tenant_type: claims.tenant_type,
+            internal: claims.internal,
+            key: claims.key.parse().ok()?,
+            scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
+            provider,
+        },
+    })
+}
+
+fn decoded<'a>(
+    public_pems: impl IntoIterator<Item = &'a str>,
+) -> Result<HashMap<String, DecodingKey>, KeyError> {
+    public_pems
+        .into_iter()
+        .map(|pem| {
+            let key = DecodingKey::from_ed_pem(pem.as_bytes()).map_err(KeyError::of)?;
+            Ok((key_id(pem), key))
+        })
+        .collect()
 }
 
 /// The id of a key: the end of its public PEM's base 64, which tells keys apart and says nothing else.
@@ -286,11 +303,27 @@ mod tests {
             verifier.verify(&token, now.saturating_sub(Duration::from_secs(6))),
             None
         );
-        for second in 0..2 * MOST_KNOWN {
+        for second in 0..2 * MOST_SEEN {
             let token = key.sign(&principal(), later(second)).unwrap();
             assert_eq!(verifier.verify(&token, later(second)), Some(principal()));
-            assert!(verifier.known().len() <= MOST_KNOWN);
+            assert!(verifier.seen().len() <= MOST_SEEN);
         }
+    }
+
+    #[test]
+    fn what_a_replaced_key_has_signed_is_forgotten() {
+        let now = Timestamp::from_unix_micros(1_700_000_000_000_000).unwrap();
+        let (old, new) = (
+            PrincipalKey::from_seed(&[7; 32]).unwrap(),
+            PrincipalKey::from_seed(&[8; 32]).unwrap(),
+        );
+        let verifier = Verifier::new([old.public_pem()]).unwrap();
+        let token = old.sign(&principal(), now).unwrap();
+        assert_eq!(verifier.verify(&token, now), Some(principal()));
+        verifier.replace([new.public_pem()]).unwrap();
+        assert_eq!(verifier.clone().verify(&token, now), None);
+        let token = new.sign(&principal(), now).unwrap();
+        assert_eq!(verifier.verify(&token, now), Some(principal()));
     }
 
     #[test]

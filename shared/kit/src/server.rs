@@ -13,11 +13,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tonic::body::Body;
 
-use crate::{Peer, Runtime, tls};
+use crate::{Clock, Peer, Runtime, tls};
 
 /// Connections that a service holds at once.
 const MAX_CONNECTIONS: usize = 1024;
 const HANDSHAKE: Duration = Duration::from_secs(5);
+/// How long calls and watches go on after the certificate that their connection was opened with has ended.
+const AFTER_THE_END: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
@@ -141,11 +143,15 @@ impl<S: Front> Door<S> {
             Err(_) => return tracing::info!("refused a connection: no handshake in time"),
         };
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let peer = certificate
+        let identified = certificate
             .ok_or_else(|| "no certificate".to_owned())
-            .and_then(|certificate| tls::identify(certificate, &self.trust_domain));
-        let peer = match peer {
-            Ok(peer) => peer,
+            .and_then(|certificate| {
+                let peer = tls::identify(certificate, &self.trust_domain)?;
+                let validity = tls::Validity::of(certificate).map_err(|error| error.to_string())?;
+                Ok((peer, validity.end))
+            });
+        let (peer, end) = match identified {
+            Ok(identified) => identified,
             Err(error) => return tracing::info!(error, "refused a connection"),
         };
         let service = TowerToHyperService::new(Identified {
@@ -162,11 +168,20 @@ impl<S: Front> Door<S> {
             .max_header_list_size(MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), service);
         tokio::pin!(connection);
+        // Certificates are judged by the machine's time, as the handshake did, not by a clock that a test holds.
+        let left = end.since(Clock::system().now());
         tokio::select! {
-            _ = connection.as_mut() => return,
-            () = self.runtime.stopping() => connection.as_mut().graceful_shutdown(),
+            _ = connection.as_mut() => {}
+            () = self.runtime.stopping() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+            }
+            // Nobody stays longer than the certificate allows: the peer comes again with its next one.
+            () = self.runtime.pause(left) => {
+                connection.as_mut().graceful_shutdown();
+                let _ = tokio::time::timeout(AFTER_THE_END, connection).await;
+            }
         }
-        let _ = connection.await;
     }
 }
 

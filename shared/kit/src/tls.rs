@@ -66,6 +66,31 @@ impl std::fmt::Debug for Pem {
     }
 }
 
+impl Pem {
+    /// Who the certificate says it is, in a trust domain; refused when it cannot be used now.
+    pub fn peer(&self, trust_domain: &str, now: Timestamp) -> Result<Peer, TlsError> {
+        let leaf = self
+            .chain()?
+            .into_iter()
+            .next()
+            .ok_or_else(|| TlsError::Material("the file holds no certificate".to_owned()))?;
+        let validity = Validity::of(&leaf)?;
+        if validity.is_over(now) {
+            return Err(TlsError::Material(format!(
+                "the certificate has expired at {}",
+                validity.end
+            )));
+        }
+        identify(&leaf, trust_domain).map_err(TlsError::Material)
+    }
+
+    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        CertificateDer::pem_slice_iter(self.cert.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(TlsError::material)
+    }
+}
+
 /// An identity in use. It can be replaced while connections are open: new ones use the new certificate.
 #[derive(Clone)]
 pub struct Credentials(Arc<RwLock<Loaded>>);
@@ -74,6 +99,45 @@ pub struct Credentials(Arc<RwLock<Loaded>>);
 struct Loaded {
     server: Arc<ServerConfig>,
     client: Arc<ClientConfig>,
+    validity: Validity,
+}
+
+/// From when to when a certificate is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// Not before.
+    pub begin: Timestamp,
+    /// Not after.
+    pub end: Timestamp,
+}
+
+impl Validity {
+    /// The validity of one certificate.
+    pub fn of(certificate: &[u8]) -> Result<Self, TlsError> {
+        let (_, certificate) =
+            x509_parser::certificate::X509Certificate::from_der(certificate).map_err(TlsError::material)?;
+        let moment = |seconds: i64| {
+            seconds
+                .checked_mul(1_000_000)
+                .and_then(Timestamp::from_unix_micros)
+                .ok_or_else(|| TlsError::Material("a certificate is dated out of all calendars".to_owned()))
+        };
+        let validity = certificate.validity();
+        Ok(Self {
+            begin: moment(validity.not_before.timestamp())?,
+            end: moment(validity.not_after.timestamp())?,
+        })
+    }
+
+    /// Is it over?
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now > self.end
+    }
+
+    /// Is less than a quarter of it left?
+    pub fn is_ending(&self, now: Timestamp) -> bool {
+        self.end.since(now) < self.end.since(self.begin) / 4
+    }
 }
 
 impl std::fmt::Debug for Credentials {
@@ -95,6 +159,11 @@ impl Credentials {
         Ok(())
     }
 
+    /// From when to when the certificate in use is good.
+    pub fn validity(&self) -> Validity {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).validity
+    }
+
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner).server)
     }
@@ -112,9 +181,11 @@ impl Loaded {
                 .add(root.map_err(TlsError::material)?)
                 .map_err(TlsError::material)?;
         }
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(pem.cert.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(TlsError::material)?;
+        let chain = pem.chain()?;
+        let validity = chain
+            .first()
+            .map(|leaf| Validity::of(leaf))
+            .ok_or_else(|| TlsError::Material("the file holds no certificate".to_owned()))??;
         let key = PrivateKeyDer::from_pem_slice(pem.key.as_bytes()).map_err(TlsError::material)?;
         let roots = Arc::new(roots);
         let provider = Arc::new(aws_lc_rs::default_provider());
@@ -140,6 +211,7 @@ impl Loaded {
         Ok(Self {
             server: Arc::new(server),
             client: Arc::new(client),
+            validity,
         })
     }
 }

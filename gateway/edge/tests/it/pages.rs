@@ -6,6 +6,7 @@ use aex_testkit::{Shape, World};
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
+    client::TlsStream,
     rustls::{
         ClientConfig, RootCertStore,
         crypto::aws_lc_rs,
@@ -201,21 +202,7 @@ async fn with_a_certificate_the_port_speaks_tls() {
     let world = World::new(Shape::InProcess);
     let address = edge(&world, &config).await;
 
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_slice(authority.cert_pem().as_bytes()).unwrap())
-        .unwrap();
-    let client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let socket = TcpStream::connect(address).await.unwrap();
-    let name = ServerName::try_from("exchange.example").unwrap();
-    let stream = TlsConnector::from(Arc::new(client))
-        .connect(name, socket)
-        .await
-        .unwrap();
+    let stream = tls(address, &authority).await.unwrap();
     let mut connection = Connection(stream);
     assert_eq!(connection.send("GET", "/health", &[], &[]).await.text(), "ok\n");
 
@@ -228,4 +215,51 @@ async fn with_a_certificate_the_port_speaks_tls() {
     let read = tokio::io::AsyncReadExt::read_to_end(&mut plain, &mut heard);
     let _ = tokio::time::timeout(Duration::from_secs(6), read).await.unwrap();
     assert!(!heard.starts_with(b"HTTP"));
+}
+
+/// A connection to the edge of a client that trusts one authority.
+async fn tls(address: SocketAddr, trusts: &DevAuthority) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(trusts.cert_pem().as_bytes()).unwrap())
+        .unwrap();
+    let client = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let socket = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("exchange.example").unwrap();
+    TlsConnector::from(Arc::new(client)).connect(name, socket).await
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_to_new_clients_and_old_ones_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    let put = |authority: &DevAuthority| {
+        let now = Clock::system().now();
+        let pem = authority.issue(&[], Some("exchange.example"), now).unwrap();
+        std::fs::write(&key, &pem.key).unwrap();
+        std::fs::write(&cert, &pem.cert).unwrap();
+    };
+    let authorities = [(); 2].map(|()| DevAuthority::new("aex", Clock::system().now()).unwrap());
+    let [first, second] = &authorities;
+    put(first);
+    let mut config = config();
+    config.tls.cert_file = Some(cert.clone());
+    config.tls.key_file = Some(key.clone());
+    let world = World::new(Shape::InProcess);
+    let address = edge(&world, &config).await;
+    let mut early = Connection(tls(address, first).await.unwrap());
+    assert!(tls(address, second).await.is_err());
+
+    put(second);
+    let begun = std::time::Instant::now();
+    while tls(address, second).await.is_err() {
+        world.advance(config.auth.reload());
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+    assert!(tls(address, first).await.is_err());
+    assert_eq!(early.send("GET", "/health", &[], &[]).await.text(), "ok\n");
 }

@@ -8,7 +8,10 @@
     reason = "what does not hold fails the test"
 )]
 
+mod certificates;
+mod deployment;
 mod dev;
 mod machine;
 mod serve;
+mod trade;
 mod words;

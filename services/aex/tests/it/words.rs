@@ -5,7 +5,11 @@ use std::process::Output;
 use crate::machine::Machine;
 
 fn refused(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    ended(output, 1)
+}
+
+fn ended(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
     let said = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.starts_with("aex: "), "{said}");
@@ -57,23 +61,73 @@ fn no_postgres() {
 }
 
 #[test]
+fn a_data_directory_that_cannot_be_made() {
+    let machine = Machine::new();
+    std::fs::write(machine.data(), "a file").unwrap();
+    let said = refused(&machine.run(&["dev", "--port", "0"]));
+    names(
+        &said,
+        &["cannot make", &machine.data().display().to_string(), "--data-dir"],
+    );
+}
+
+#[test]
+fn a_data_directory_of_a_newer_release() {
+    let machine = Machine::new();
+    std::fs::create_dir(machine.data()).unwrap();
+    std::fs::write(machine.data().join("version"), "9.0.0\n").unwrap();
+    let said = refused(&machine.run(&["dev", "--port", "0"]));
+    names(&said, &["aex 9.0.0", "newer than this aex", "--data-dir"]);
+    assert!(!machine.data().join("postgres").exists());
+}
+
+#[test]
+fn a_database_that_does_not_start_says_what_its_log_says() {
+    let machine = Machine::new();
+    let mut running = machine.start();
+    running.signal("TERM");
+    let cluster = machine.data().join("postgres/data");
+    let control = cluster.join("global/pg_control");
+    let whole = std::fs::read(&control).unwrap();
+    std::fs::write(&control, "damaged").unwrap();
+    let said = refused(&machine.run(&["dev", "--port", "0"]));
+    names(&said, &["PostgreSQL did not start", "pg_control"]);
+    std::fs::write(&control, whole).unwrap();
+
+    // A cluster of another major version is not touched.
+    let version = cluster.join("PG_VERSION");
+    let ours = std::fs::read_to_string(&version).unwrap();
+    std::fs::write(&version, "99\n").unwrap();
+    let said = refused(&machine.run(&["dev", "--port", "0"]));
+    names(&said, &["made by PostgreSQL 99", "AEX_PG_BIN"]);
+    std::fs::write(&version, ours).unwrap();
+    machine.start();
+}
+
+#[test]
 fn a_wrong_key_no_key_and_no_exchange() {
     let machine = Machine::new();
     let running = machine.start();
     let ask = ["work", "list", "--server", &running.edge];
     names(
         &refused(&machine.run(&ask)),
-        &["CREDENTIAL_MISSING", "AEX_API_KEY"],
+        &["CREDENTIAL_MISSING", "AEX_API_KEY", "--key-file"],
     );
     let output = machine
         .command(&ask)
         .env("AEX_API_KEY", "aex_test_wrong")
         .output()
         .unwrap();
-    names(&refused(&output), &["CREDENTIAL_INVALID", &running.edge]);
-    let gone = refused(&machine.run(&["work", "list", "--server", "http://127.0.0.1:1"]));
+    names(
+        &refused(&output),
+        &["CREDENTIAL_INVALID", "AEX_API_KEY", "--server"],
+    );
+    let gone = ended(
+        &machine.run(&["work", "list", "--server", "http://127.0.0.1:1"]),
+        3,
+    );
     names(&gone, &["cannot reach http://127.0.0.1:1"]);
-    let odd = refused(&machine.run(&["work", "list", "--server", "nonsense"]));
+    let odd = ended(&machine.run(&["work", "list", "--server", "nonsense"]), 2);
     names(&odd, &["nonsense is no address"]);
 }
 
@@ -88,7 +142,19 @@ fn a_configuration_that_cannot_be_used() {
         &["cannot read the configuration", &path],
     );
     std::fs::write(&file, "[identity.server]\nmax_cals = 7\n").unwrap();
-    names(&refused(&machine.run(&check)), &["identity", "max_cals"]);
+    let said = refused(&machine.run(&check));
+    names(
+        &said,
+        &["identity", "server.max_cals", "did you mean server.max_calls?"],
+    );
+    std::fs::write(&file, "[identiy.server]\nmax_calls = 7\n").unwrap();
+    let said = refused(&machine.run(&check));
+    names(&said, &[&path, "[identiy]", "did you mean [identity]?"]);
+    std::fs::write(&file, "[gateway]\nlisten_on = 7\n").unwrap();
+    names(
+        &refused(&machine.run(&check)),
+        &["gateway", "did you mean listen?"],
+    );
     std::fs::write(&file, "[identity.server]\nmax_calls = 7\n").unwrap();
     machine.says(&check);
     let output = machine
@@ -105,6 +171,11 @@ fn a_configuration_that_cannot_be_used() {
         "{said}"
     );
     assert!(!said.contains("never printed"), "{said}");
+    let whole: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let sections: Vec<_> = whole.as_object().unwrap().keys().map(String::as_str).collect();
+    for section in ["gateway", "operator", "settlement", "contract-engine"] {
+        assert!(sections.contains(&section), "{sections:?}");
+    }
 }
 
 #[test]
@@ -112,7 +183,7 @@ fn a_service_that_does_not_exist_or_is_told_nothing() {
     let machine = Machine::new();
     names(
         &refused(&machine.run(&["serve", "identiti"])),
-        &["identiti", "identity"],
+        &["identiti", "did you mean identity?"],
     );
     names(
         &refused(&machine.run(&["serve", "identity"])),

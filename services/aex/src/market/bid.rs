@@ -1,0 +1,87 @@
+//! `aex bid`.
+
+use std::time::Duration;
+
+use aex_error::wire;
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Ask, Price, change, query};
+use crate::home;
+
+const GATEWAY: &str = "aex.bid_gateway.v1.BidGatewayService";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bid {
+    /// Bids on a work.
+    Submit {
+        work_id: String,
+        #[command(flatten)]
+        price: Price,
+        /// How sure of success, from 0 to 1.
+        #[arg(long, default_value_t = 0.8)]
+        confidence: f64,
+        /// How it will be done.
+        #[arg(long, default_value = "")]
+        approach: String,
+        /// Where the consumer's agent reaches yours.
+        #[arg(long)]
+        endpoint: String,
+        /// Which of your providers bids; a key that is bound to one implies it.
+        #[arg(long, default_value = "")]
+        provider: String,
+        /// For how many seconds the bid stands.
+        #[arg(long, default_value_t = 3600)]
+        valid_for: u64,
+    },
+    /// Shows one bid.
+    Get { bid_id: String },
+    /// Lists bids that you may see.
+    List {
+        /// Only on this work.
+        #[arg(long, default_value = "")]
+        work: String,
+    },
+    /// Takes a bid back.
+    Withdraw { bid_id: String },
+}
+
+impl Bid {
+    pub(crate) fn ask(&self) -> Ask {
+        match self {
+            Self::Submit {
+                work_id,
+                price,
+                confidence,
+                approach,
+                endpoint,
+                provider,
+                valid_for,
+            } => {
+                let end = home::clock()
+                    .now()
+                    .saturating_add(Duration::from_secs(*valid_for));
+                change(
+                    GATEWAY,
+                    "SubmitBid",
+                    json!({
+                        "work_id": work_id, "price": price.json(), "confidence": confidence,
+                        "approach": approach, "endpoint": endpoint, "provider_id": provider,
+                        "expire_time": wire::time(end).to_string(),
+                    }),
+                )
+            }
+            Self::Get { bid_id } => query(GATEWAY, "GetBid", json!({"bid_id": bid_id})),
+            Self::List { work } => query(GATEWAY, "ListBids", json!({"work_id": work})).rows(&[
+                "bid_id",
+                "work_id",
+                "status",
+                "price",
+                "confidence",
+                "revision",
+                "receive_time",
+            ]),
+            Self::Withdraw { bid_id } => change(GATEWAY, "WithdrawBid", json!({"bid_id": bid_id})),
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The commands of those who trade: each is one method of the contracts. A file for each noun.
+
+mod bid;
+mod contract;
+mod door;
+mod events;
+mod money;
+mod provider;
+mod trust;
+mod work;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use aex_kit::Runtime;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
+
+pub(crate) use self::{
+    bid::Bid,
+    contract::Contract,
+    door::Door,
+    events::Events,
+    money::{Price, balance, deposit, statement},
+    provider::Provider,
+    trust::Trust,
+    work::Work,
+};
+use crate::{calls, problem::Problem, show};
+
+/// One question to the exchange.
+pub(crate) struct Ask {
+    /// `package.Service/Method`.
+    pub(crate) method: String,
+    pub(crate) body: Value,
+    pub(crate) columns: &'static [&'static str],
+    pub(crate) kind: Kind,
+    /// A field of the answer whose bytes go to a file.
+    kept: Option<(&'static str, PathBuf)>,
+}
+
+/// What a command does to the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Nothing.
+    Query,
+    /// Changes something, under an idempotency key.
+    Change,
+    /// Stays and listens.
+    Watch,
+}
+
+fn ask(kind: Kind, service: &str, method: &str, body: Value) -> Ask {
+    Ask {
+        method: format!("{service}/{method}"),
+        body,
+        columns: &[],
+        kind,
+        kept: None,
+    }
+}
+
+fn query(service: &str, method: &str, body: Value) -> Ask {
+    ask(Kind::Query, service, method, body)
+}
+
+fn change(service: &str, method: &str, body: Value) -> Ask {
+    ask(Kind::Change, service, method, body)
+}
+
+fn watch(service: &str, method: &str, body: Value) -> Ask {
+    ask(Kind::Watch, service, method, body)
+}
+
+impl Ask {
+    fn rows(mut self, columns: &'static [&'static str]) -> Self {
+        self.columns = columns;
+        self
+    }
+
+    /// One more field, when there is a value for it.
+    fn with(mut self, name: &str, value: Option<impl Into<Value>>) -> Self {
+        if let (Some(fields), Some(value)) = (self.body.as_object_mut(), value) {
+            fields.insert(name.to_owned(), value.into());
+        }
+        self
+    }
+
+    /// The bytes of a field of the answer go to a file, when one is named.
+    fn kept(mut self, field: &'static str, file: Option<PathBuf>) -> Self {
+        self.kept = file.map(|file| (field, file));
+        self
+    }
+
+    /// Asks, and prints what is answered.
+    pub(crate) async fn put(mut self, door: &Door) -> Result<(), Problem> {
+        self.complete(door)?;
+        let caller = door.caller()?;
+        if self.kind == Kind::Watch {
+            let shown = |value: Value| show::line(&told(value));
+            return Ok(caller.watch(&self.method, self.body, shown).await?);
+        }
+        let again = self.again();
+        let answered = caller.unary(&self.method, self.body).await;
+        let mut answer = told(answered.map_err(|refusal| Problem::from(refusal).when_unanswered(&again))?);
+        if let Some((field, file)) = &self.kept {
+            keep(&mut answer, field, file)?;
+        }
+        if door.json {
+            show::pretty(&answer)
+        } else {
+            show::answer(&answer, self.columns)
+        }
+    }
+
+    /// How to ask the same again without asking for twice as much.
+    fn again(&self) -> String {
+        match self.body.get("idempotency_key").and_then(Value::as_str) {
+            Some(key) if self.kind == Kind::Change => {
+                format!(
+                    "to be sure that it happens once, give the same command again with --idempotency-key {key}"
+                )
+            }
+            _ => "give the command again".to_owned(),
+        }
+    }
+
+    fn complete(&mut self, door: &Door) -> Result<(), Problem> {
+        let Some(fields) = self.body.as_object_mut() else {
+            return Ok(());
+        };
+        if self.kind == Kind::Change {
+            let key = door.idempotency_key.clone().unwrap_or_else(|| {
+                let id: aex_types::Id<aex_types::id::kind::Event> = Runtime::system().id();
+                format!("cli-{id}")
+            });
+            fields.insert("idempotency_key".to_owned(), key.into());
+        }
+        if let Some(token) = &door.page_token {
+            fields.insert("page_token".to_owned(), token.clone().into());
+        }
+        if let Some(more) = &door.request {
+            let more: Map<String, Value> = serde_json::from_str(more)
+                .map_err(|error| Problem::usage(format!("--request is no JSON object: {error}")))?;
+            fields.extend(more);
+        }
+        Ok(())
+    }
+}
+
+/// Writes the bytes of a field to a file and says so in their place.
+fn keep(answer: &mut Value, field: &str, file: &Path) -> Result<(), Problem> {
+    let stored = answer
+        .get_mut(field)
+        .ok_or_else(|| Problem::new(format!("there is no {field} to write to {}", file.display())))?;
+    let bytes = stored
+        .as_str()
+        .and_then(|text| STANDARD.decode(text).ok())
+        .unwrap_or_default();
+    fs::write(file, bytes).map_err(|error| Problem::new(format!("{}: {error}", file.display())))?;
+    *stored = json!(format!("written to {}", file.display()));
+    Ok(())
+}
+
+/// Events travel as bytes; people read them decoded.
+fn told(mut answer: Value) -> Value {
+    for stored in answer
+        .get_mut("events")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        if let Some(event) = event(stored) {
+            *stored = event;
+        }
+    }
+    answer
+}
+
+fn event(stored: &Value) -> Option<Value> {
+    let bytes = STANDARD.decode(stored.get("event")?.as_str()?).ok()?;
+    let mut event = calls::decoded("aex.common.v1.Event", &bytes)?;
+    let payload = STANDARD.decode(event.get("payload")?.as_str()?).ok()?;
+    let payload = calls::decoded(event.get("payload_type")?.as_str()?, &payload);
+    let fields = event.as_object_mut()?;
+    fields.insert("sequence".to_owned(), stored.get("sequence")?.clone());
+    if let Some(payload) = payload {
+        fields.insert("payload".to_owned(), payload);
+    }
+    Some(event)
+}
+
+/// The content of a file, as JSON carries it.
+fn content(file: Option<&Path>) -> Result<Option<String>, Problem> {
+    file.map(|path| {
+        fs::read(path)
+            .map(|bytes| STANDARD.encode(bytes))
+            .map_err(|error| Problem::new(format!("{}: {error}", path.display())))
+    })
+    .transpose()
+}
