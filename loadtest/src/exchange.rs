@@ -111,7 +111,7 @@ impl Exchange {
         let config = self.fleet.folder().join("operator.toml");
         std::fs::write(&config, self.operator()?)?;
         let asked = Command::new(&self.aex)
-            .args(["fsck", "--grace", "5", "--config"])
+            .args(["fsck", "--config"])
             .arg(&config)
             .arg("--acks")
             .arg(acks)

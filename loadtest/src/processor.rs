@@ -44,29 +44,30 @@ impl Spent {
 
 /// A process and those of its children that have ended.
 fn seconds(pid: u32) -> f64 {
-    ticks(pid) / TICKS
+    in_seconds(ticks(pid))
 }
 
 /// A process and all of its children.
 fn family(pid: u32) -> f64 {
-    let children = fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| {
-            let child: u32 = entry.file_name().to_str()?.parse().ok()?;
-            (field(child, 1)? == f64::from(pid)).then_some(child)
-        });
-    (ticks(pid) + children.map(ticks).sum::<f64>()) / TICKS
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let children = processes.filter_map(|entry| {
+        let child: u32 = entry.file_name().to_str()?.parse().ok()?;
+        (field(child, 1)? == u64::from(pid)).then_some(child)
+    });
+    in_seconds(ticks(pid) + children.map(ticks).sum::<u64>())
 }
 
-fn ticks(pid: u32) -> f64 {
+fn in_seconds(ticks: u64) -> f64 {
+    f64::from(u32::try_from(ticks).unwrap_or(u32::MAX)) / TICKS
+}
+
+fn ticks(pid: u32) -> u64 {
     // User and system time, and both again of the children that were waited for.
     (11..=14).filter_map(|place| field(pid, place)).sum()
 }
 
-/// A field of `stat`, counted from the state, which follows the name in brackets.
-fn field(pid: u32, place: usize) -> Option<f64> {
+/// A number of `stat`, counted from the state, which follows the name in brackets.
+fn field(pid: u32, place: usize) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(place)?.parse().ok()
@@ -77,17 +78,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_spends_time() {
+    fn a_process_that_works_spends_time() {
         let own = std::process::id();
-        let before = seconds(own);
+        let before = ticks(own);
         let mut sum = 0_u64;
-        while seconds(own) == before {
+        while ticks(own) == before {
             sum = sum.wrapping_add(1);
         }
-        assert!(sum > 0 && seconds(own) > before);
+        assert!(sum > 0 && ticks(own) > before);
         assert_eq!(
             field(own, 1),
-            Some(f64::from(std::os::unix::process::parent_id()))
+            Some(u64::from(std::os::unix::process::parent_id()))
         );
     }
 }
