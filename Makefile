@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Each is one command of cargo or buf, after `setup` made sure that it can run.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test ci fmt lint proto
+.PHONY: help setup demo dev test bench-trades ci fmt lint proto
 
 # setup writes .aex/env when it had to fetch PostgreSQL; what starts a server has to know where it is.
 env = . ./.aex/env &&
@@ -9,7 +9,7 @@ release = $${CARGO_TARGET_DIR:-target}/release
 tools = PATH="$(CURDIR)/.aex/tools/bin:$$PATH"
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: ## check for cargo and a C compiler, find or fetch PostgreSQL
 	@scripts/setup
@@ -28,6 +28,10 @@ test: setup ## run all tests
 	$(env) cargo test --workspace --locked
 	@scripts/reasons
 	@scripts/skipped
+
+bench-trades: setup ## measure the release: trades a second, growth, reads, auctions
+	$(env) cargo build --release --locked -p aex -p aex-loadtest
+	$(env) $(release)/aex-loadtest
 
 ci: ## run every check that CI runs
 	@scripts/ci

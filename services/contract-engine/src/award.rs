@@ -75,14 +75,19 @@ impl App {
         consumer: Option<TenantId>,
         attempt: Option<u32>,
     ) -> Result<Terms, Error> {
-        let work = self.peers.work(call, work_id).await?;
+        // Asked together; what the work forbids is said first.
+        let (work, bid) = tokio::join!(
+            self.peers.work(call, work_id),
+            self.peers.bid(call, work_id, bid_id)
+        );
+        let work = work?;
         if consumer.is_some_and(|consumer| consumer != work.consumer_id) {
             return Err(Error::WorkNotFound(work_id));
         }
         if !work.is_awardable {
             return Err(Error::WorkNotAwardable(work_id));
         }
-        let bid = self.peers.bid(call, work_id, bid_id).await?;
+        let bid = bid?;
         let (owner, is_active) = self.peers.provider(call, bid.provider_id).await?;
         if !is_active || owner != bid.provider_tenant_id {
             return Err(Error::ProviderNotActive(bid.provider_id));

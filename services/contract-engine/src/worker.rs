@@ -230,10 +230,10 @@ impl App {
         self.store
             .work(call, async |tx| {
                 let contract = held(tx, id).await?;
-                if let Ok(events) = contract::paid(&contract, tx.now()) {
-                    record(tx, contract, &events).await?;
+                match contract::paid(&contract, tx.now()) {
+                    Ok(events) => record(tx, contract, &events).await.map(drop),
+                    Err(_) => Ok(tx.unschedule(SETTLE, id.uuid()).await?),
                 }
-                Ok(tx.unschedule(SETTLE, id.uuid()).await?)
             })
             .await
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
     time::Duration,
 };
 
@@ -133,10 +133,31 @@ impl PrincipalKey {
     }
 }
 
-/// The keys whose principals a service believes.
+/// Tokens whose signatures are remembered.
+const MOST_SEEN: usize = 1024;
+/// How far the clocks of two machines may be apart, in seconds.
+const SKEW: i64 = 5;
+
+/// The keys whose principals a service believes. The gateway shows one token with many calls, so a signature that was
+/// found good is not computed again; the time is judged at every call. Clones remember together.
 #[derive(Clone, Default)]
 pub struct Verifier {
     keys: Arc<RwLock<HashMap<String, DecodingKey>>>,
+    seen: Arc<Mutex<HashMap<String, Seen>>>,
+}
+
+/// What a token with a good signature states.
+#[derive(Debug, Clone)]
+struct Seen {
+    principal: Principal,
+    issued: i64,
+    expires: i64,
+}
+
+impl Seen {
+    fn is_good_at(&self, seconds: i64) -> bool {
+        seconds <= self.expires && self.issued <= seconds + SKEW
+    }
 }
 
 impl std::fmt::Debug for Verifier {
@@ -152,13 +173,16 @@ impl Verifier {
     pub fn new<'a>(public_pems: impl IntoIterator<Item = &'a str>) -> Result<Self, KeyError> {
         Ok(Self {
             keys: Arc::new(RwLock::new(decoded(public_pems)?)),
+            seen: Arc::default(),
         })
     }
 
-    /// Believes these keys from now on and no others, in every clone.
+    /// Believes these keys from now on and no others, in every clone. What the others signed is forgotten.
     pub fn replace<'a>(&self, public_pems: impl IntoIterator<Item = &'a str>) -> Result<(), KeyError> {
         let keys = decoded(public_pems)?;
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        *known = keys;
+        self.seen().clear();
         Ok(())
     }
 
@@ -168,35 +192,60 @@ impl Verifier {
 
     /// The principal that a token states; `None` for every token that is not exactly right.
     pub fn verify(&self, token: &str, now: Timestamp) -> Option<Principal> {
-        let header = jsonwebtoken::decode_header(token).ok()?;
-        if header.typ.as_deref() != Some(TYPE) {
-            return None;
-        }
-        let key = self.known().get(header.kid.as_deref()?)?.clone();
-        let mut rules = Validation::new(Algorithm::EdDSA);
-        rules.set_issuer(&[ISSUER]);
-        rules.set_audience(&[AUDIENCE]);
-        // The runtime's clock decides, below.
-        rules.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &rules).ok()?.claims;
         let seconds = now.unix_micros() / 1_000_000;
-        let skew = 5;
-        if seconds > claims.exp || claims.iat > seconds + skew {
-            return None;
+        let remembered = self.seen().get(token).cloned();
+        if let Some(seen) = remembered {
+            return seen.is_good_at(seconds).then_some(seen.principal);
         }
-        let provider = match claims.provider {
-            Some(provider) => Some(provider.parse().ok()?),
-            None => None,
-        };
-        Some(Principal {
+        // Held until the token is remembered: nothing is remembered of a key that was replaced meanwhile.
+        let keys = self.known();
+        let seen = signed_by(&keys, token)?;
+        let principal = seen.is_good_at(seconds).then(|| seen.principal.clone())?;
+        let mut all = self.seen();
+        if all.len() >= MOST_SEEN {
+            all.retain(|_, seen| seen.is_good_at(seconds));
+        }
+        if all.len() >= MOST_SEEN {
+            all.clear();
+        }
+        all.insert(token.to_owned(), seen);
+        Some(principal)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a token states, if one of the keys has signed it, at whatever time.
+fn signed_by(keys: &HashMap<String, DecodingKey>, token: &str) -> Option<Seen> {
+    let header = jsonwebtoken::decode_header(token).ok()?;
+    if header.typ.as_deref() != Some(TYPE) {
+        return None;
+    }
+    let key = keys.get(header.kid.as_deref()?)?;
+    let mut rules = Validation::new(Algorithm::EdDSA);
+    rules.set_issuer(&[ISSUER]);
+    rules.set_audience(&[AUDIENCE]);
+    // The runtime's clock decides, at every call.
+    rules.validate_exp = false;
+    let claims = jsonwebtoken::decode::<Claims>(token, key, &rules).ok()?.claims;
+    let provider = match claims.provider {
+        Some(provider) => Some(provider.parse().ok()?),
+        None => None,
+    };
+    Some(Seen {
+        issued: claims.iat,
+        expires: claims.exp,
+        principal: Principal {
             tenant: claims.sub.parse().ok()?,
             tenant_type: claims.tenant_type,
             internal: claims.internal,
             key: claims.key.parse().ok()?,
             scopes: claims.scope.split_whitespace().map(str::to_owned).collect(),
             provider,
-        })
-    }
+        },
+    })
 }
 
 fn decoded<'a>(
@@ -238,6 +287,43 @@ mod tests {
 
     fn uuid() -> uuid::Uuid {
         uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001)
+    }
+
+    #[test]
+    fn a_token_that_is_remembered_ends_in_its_time_and_the_memory_is_bounded() {
+        let now = Timestamp::from_unix_micros(1_700_000_000_000_000).unwrap();
+        let later = |seconds: usize| now.saturating_add(Duration::from_secs(seconds as u64));
+        let key = PrincipalKey::from_seed(&[7; 32]).unwrap();
+        let verifier = Verifier::new([key.public_pem()]).unwrap();
+        let token = key.sign(&principal(), now).unwrap();
+        assert_eq!(verifier.verify(&token, now), Some(principal()));
+        assert_eq!(verifier.verify(&token, later(30)), Some(principal()));
+        assert_eq!(verifier.verify(&token, later(31)), None);
+        assert_eq!(
+            verifier.verify(&token, now.saturating_sub(Duration::from_secs(6))),
+            None
+        );
+        for second in 0..2 * MOST_SEEN {
+            let token = key.sign(&principal(), later(second)).unwrap();
+            assert_eq!(verifier.verify(&token, later(second)), Some(principal()));
+            assert!(verifier.seen().len() <= MOST_SEEN);
+        }
+    }
+
+    #[test]
+    fn what_a_replaced_key_has_signed_is_forgotten() {
+        let now = Timestamp::from_unix_micros(1_700_000_000_000_000).unwrap();
+        let (old, new) = (
+            PrincipalKey::from_seed(&[7; 32]).unwrap(),
+            PrincipalKey::from_seed(&[8; 32]).unwrap(),
+        );
+        let verifier = Verifier::new([old.public_pem()]).unwrap();
+        let token = old.sign(&principal(), now).unwrap();
+        assert_eq!(verifier.verify(&token, now), Some(principal()));
+        verifier.replace([new.public_pem()]).unwrap();
+        assert_eq!(verifier.clone().verify(&token, now), None);
+        let token = new.sign(&principal(), now).unwrap();
+        assert_eq!(verifier.verify(&token, now), Some(principal()));
     }
 
     #[test]

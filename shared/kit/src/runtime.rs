@@ -138,6 +138,11 @@ impl Signal {
         Arc::strong_count(&self.hand)
     }
 
+    /// Has it been woken since the last wait? Then the next wait is none.
+    pub fn is_woken(&self) -> bool {
+        self.seen.has_changed().unwrap_or(false)
+    }
+
     /// Waits for the next wake-up since the last wait.
     pub async fn wait(&mut self) {
         // The signal owns its sender, so the channel cannot close.

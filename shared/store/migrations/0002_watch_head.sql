@@ -3,5 +3,5 @@
 CREATE TABLE watch_head (
     resource_id uuid   NOT NULL PRIMARY KEY,
     version     bigint NOT NULL
-);
+) WITH (fillfactor = 50);
 INSERT INTO watch_head (resource_id, version) SELECT resource_id, MAX(version) FROM watch_log GROUP BY resource_id;

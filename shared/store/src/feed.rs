@@ -12,7 +12,9 @@ use aex_proto::aex::{
         event_ledger_service_client::EventLedgerServiceClient,
     },
 };
+use futures::FutureExt as _;
 use prost::Message as _;
+use tonic::{Status, Streaming};
 
 use crate::{Failure, Store, Tx, sql};
 
@@ -22,6 +24,8 @@ const EFFECT: Duration = Duration::from_secs(10);
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// A tail that says nothing for so long is opened anew.
 const SILENCE: Duration = Duration::from_secs(30);
+/// A transaction that has so many events takes no more messages in.
+const TOGETHER: usize = 100;
 /// The largest message of a tail.
 const MESSAGE: usize = 17 << 18;
 
@@ -95,6 +99,7 @@ impl<F: Follower> Feed<F> {
             match message.map_err(|error| error.to_string())? {
                 None => return Ok(()),
                 Some(batch) => {
+                    let batch = gathered(batch, &mut tail).map_err(|error| error.to_string())?;
                     position = self
                         .apply(&call, &batch, position)
                         .await
@@ -161,18 +166,44 @@ impl<F: Follower> Feed<F> {
     }
 }
 
+/// A batch and what else has arrived by now, up to a bound: while one transaction ran, several messages may have come,
+/// and they go together.
+fn gathered(
+    mut batch: TailEventsResponse,
+    tail: &mut Streaming<TailEventsResponse>,
+) -> Result<TailEventsResponse, Status> {
+    while batch.events.len() < TOGETHER
+        && let Some(next) = tail.message().now_or_never()
+        && let Some(more) = next?
+    {
+        batch.events.extend(more.events);
+        batch.resume_sequence = batch.resume_sequence.max(more.resume_sequence);
+    }
+    Ok(batch)
+}
+
+/// The consumer's position, held until the commit.
 async fn lock_position(tx: &mut Tx<'_>, consumer: &str) -> Result<u64, Failure> {
+    if let Some(position) = held_position(tx, consumer).await? {
+        return Ok(position);
+    }
     sqlx::query(sql!(
         "INSERT INTO feed (consumer, sequence) VALUES ($1, 0) ON CONFLICT DO NOTHING"
     ))
     .bind(consumer)
     .execute(tx.sql())
     .await?;
-    let position: i64 = sqlx::query_scalar(sql!("SELECT sequence FROM feed WHERE consumer = $1 FOR UPDATE"))
-        .bind(consumer)
-        .fetch_one(tx.sql())
-        .await?;
-    Ok(u64::try_from(position).unwrap_or_default())
+    // A second replica may have made the row, and moved it, meanwhile.
+    Ok(held_position(tx, consumer).await?.unwrap_or_default())
+}
+
+async fn held_position(tx: &mut Tx<'_>, consumer: &str) -> Result<Option<u64>, Failure> {
+    let position: Option<i64> =
+        sqlx::query_scalar(sql!("SELECT sequence FROM feed WHERE consumer = $1 FOR UPDATE"))
+            .bind(consumer)
+            .fetch_optional(tx.sql())
+            .await?;
+    Ok(position.map(|position| u64::try_from(position).unwrap_or_default()))
 }
 
 async fn move_position(tx: &mut Tx<'_>, consumer: &str, position: u64) -> Result<(), Failure> {

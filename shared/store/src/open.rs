@@ -148,3 +148,38 @@ async fn migrate(schema: &'static Schema, connect: &Connect) -> Result<(), OpenE
     // The lock goes with its connection.
     connection.close().await.map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::postgres::PgSslMode;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// What a client sends that wants TLS.
+    const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
+
+    #[tokio::test]
+    async fn a_database_that_is_to_be_reached_over_tls_is_asked_for_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 8];
+            socket.read_exact(&mut request).await.unwrap();
+            socket.write_all(b"N").await.unwrap();
+            request
+        };
+        let options = PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(port)
+            .ssl_mode(PgSslMode::Require);
+        let (request, connected) = tokio::join!(server, options.connect());
+        assert_eq!(request, SSL_REQUEST);
+        let refused = connected.unwrap_err().to_string();
+        assert!(refused.contains("does not support TLS"), "{refused}");
+    }
+}

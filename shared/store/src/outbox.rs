@@ -7,8 +7,10 @@ use aex_kit::{Call, Link};
 use aex_proto::aex::event_ledger::v1::{
     AppendRequest, event_ledger_service_client::EventLedgerServiceClient,
 };
+use aex_types::Timestamp;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{Failure, Store, sql};
@@ -16,26 +18,32 @@ use crate::{Failure, Store, sql};
 /// How long the outbox stays with a relay that has died: two looks, by which one that lives renews it. When it ends
 /// during an append, another relay sends the same events, which the ledger knows already.
 const LEASE: Duration = Duration::from_secs(2);
+/// What must be left of a lease for a round to begin without taking it again: more than the time to the next look.
+const LEASE_LEFT: Duration = Duration::from_millis(1200);
 /// Events of one batch, and their bytes.
 const BATCH: i64 = 500;
 const BATCH_BYTES: usize = 1 << 20;
+/// The shortest time between the beginnings of two rounds while events keep coming, so that they go together. What comes
+/// after a quiet moment goes at once.
+const PACE: Duration = Duration::from_millis(10);
 /// The pause after a failure; it doubles up to the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// How often a relay looks without being woken: for events of other replicas, and for a lease that was left.
 const LOOK: Duration = Duration::from_secs(1);
-/// The time of one append.
-const APPEND: Duration = Duration::from_secs(10);
+/// The time of one append; a round that takes longer than what is left of the lease is given up.
+const APPEND: Duration = Duration::from_secs(4);
 
 type Row = (DateTime<Utc>, String, i64, Vec<u8>);
 
 /// Starts the relay of a service, and the sweeping of its old replies.
 pub fn relay(store: &Store, service: &'static str, ledger: Link) {
     store.start_sweeper();
-    let relay = Relay {
+    let mut relay = Relay {
         store: store.clone(),
         service,
         ledger,
         holder: new_holder(store),
+        held_until: None,
     };
     let runtime = store.runtime().clone();
     store.runtime().spawn(async move {
@@ -57,17 +65,25 @@ struct Relay {
     service: &'static str,
     ledger: Link,
     holder: Uuid,
+    held_until: Option<Timestamp>,
 }
 
 impl Relay {
-    async fn run(&self) {
+    async fn run(&mut self) {
         let mut signal = self.store.0.outbox.clone();
         let mut pause = BACK_OFF.0;
         loop {
+            let begun = Instant::now();
             match self.round().await {
                 Ok(true) => pause = BACK_OFF.0,
                 Ok(false) => {
                     pause = BACK_OFF.0;
+                    if signal.is_woken() {
+                        self.store
+                            .runtime()
+                            .pause(PACE.saturating_sub(begun.elapsed()))
+                            .await;
+                    }
                     signal.wait_at_most(LOOK).await;
                 }
                 Err(error) => {
@@ -79,8 +95,9 @@ impl Relay {
         }
     }
 
-    /// Relays one batch; `false` when there was none, or another replica does it.
-    async fn round(&self) -> Result<bool, RelayError> {
+    /// Relays one batch. Is there more? What is committed after the batch was read wakes the relay again, so a batch that
+    /// is not full was the last one for now; so is none, or another replica's lease.
+    async fn round(&mut self) -> Result<bool, RelayError> {
         if !self.holds_lease().await? {
             return Ok(false);
         }
@@ -92,10 +109,12 @@ impl Relay {
         .fetch_all(&self.store.0.pool)
         .await
         .map_err(Failure::from)?;
+        let found = rows.len();
         let batch = cut(rows);
         if batch.is_empty() {
             return Ok(false);
         }
+        let is_more = batch.len() < found || i64::try_from(found) == Ok(BATCH);
         let events = batch.iter().map(|row| Bytes::copy_from_slice(&row.3)).collect();
         let call = Call::own(self.store.runtime(), self.service, "relay", APPEND);
         EventLedgerServiceClient::new(self.ledger.on(&call))
@@ -103,11 +122,16 @@ impl Relay {
             .append(AppendRequest { events })
             .await?;
         self.forget(&batch).await?;
-        Ok(true)
+        Ok(is_more)
     }
 
-    async fn holds_lease(&self) -> Result<bool, Failure> {
+    async fn holds_lease(&mut self) -> Result<bool, Failure> {
         let now = self.store.runtime().now();
+        let needed = now.saturating_add(LEASE_LEFT);
+        if self.held_until.is_some_and(|until| until >= needed) {
+            return Ok(true);
+        }
+        let until = now.saturating_add(LEASE);
         let held = sqlx::query(sql!(
             "INSERT INTO lease (name, holder, until_time) VALUES ('relay', $1, $3)
              ON CONFLICT (name) DO UPDATE SET holder = $1, until_time = $3
@@ -115,10 +139,11 @@ impl Relay {
         ))
         .bind(self.holder)
         .bind(DateTime::<Utc>::from(now))
-        .bind(DateTime::<Utc>::from(now.saturating_add(LEASE)))
+        .bind(DateTime::<Utc>::from(until))
         .execute(&self.store.0.pool)
         .await?;
-        Ok(held.rows_affected() == 1)
+        self.held_until = (held.rows_affected() == 1).then_some(until);
+        Ok(self.held_until.is_some())
     }
 
     /// Who ends leaves the lease, so that its successor need not wait until it runs out.

@@ -5,7 +5,10 @@ use std::{
     collections::{HashMap, HashSet},
     future::Future,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -44,10 +47,45 @@ pub trait Job: Send + Sync + 'static {
 
 /// Wakes the workers of each kind.
 #[derive(Debug, Default)]
-pub(crate) struct Wakers(Mutex<HashMap<&'static str, Signal>>);
+pub(crate) struct Wakers(Mutex<HashMap<&'static str, Waker>>);
+
+/// Wakes the worker of one kind, unless it looks early enough by itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Waker {
+    signal: Signal,
+    /// When the worker looks next, in microseconds since the epoch; [`AWAKE`] while it looks. A job that was written
+    /// before the worker looked is found; one that is written later meets what the worker planned after its look.
+    planned: Arc<AtomicI64>,
+}
+
+/// Every wake-up counts.
+const AWAKE: i64 = i64::MAX;
+
+impl Waker {
+    /// A job is due at a moment.
+    pub(crate) fn wake_for(&self, due: Timestamp) {
+        if due.unix_micros() < self.planned.load(Ordering::SeqCst) {
+            self.signal.wake();
+        }
+    }
+
+    fn wake(&self) {
+        self.signal.wake();
+    }
+
+    /// The worker looks: whatever is scheduled from now on wakes it.
+    fn looks(&self) {
+        self.planned.store(AWAKE, Ordering::SeqCst);
+    }
+
+    /// The worker has looked, and sleeps until a moment.
+    fn sleeps_until(&self, moment: Timestamp) {
+        self.planned.store(moment.unix_micros(), Ordering::SeqCst);
+    }
+}
 
 impl Wakers {
-    pub(crate) fn of(&self, kind: &'static str) -> Signal {
+    pub(crate) fn of(&self, kind: &'static str) -> Waker {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -86,16 +124,18 @@ impl<J: Job> Timers<J> {
     }
 
     async fn run(self: Arc<Self>) {
-        let mut signal = self.store.0.timers.of(J::KIND);
+        let waker = self.store.0.timers.of(J::KIND);
+        let mut signal = waker.signal.clone();
         let places = Arc::new(Semaphore::new(AT_ONCE));
         loop {
+            waker.looks();
             match self.round(&places).await {
                 Ok(next) => {
                     let runtime = self.store.runtime();
                     let longest = runtime.pause(LONGEST_SLEEP);
-                    let due = runtime
-                        .clock()
-                        .sleep_until(next.unwrap_or_else(|| far(runtime.now())));
+                    let next = next.unwrap_or_else(|| far(runtime.now()));
+                    waker.sleeps_until(next);
+                    let due = runtime.clock().sleep_until(next);
                     tokio::select! {
                         () = signal.wait() => {}
                         () = longest => {}
@@ -208,12 +248,17 @@ impl<J: Job> Timers<J> {
         Ok(due)
     }
 
+    /// When the next job is due, or a lease ends. Jobs that are not due yet may be as many as there are contracts: the
+    /// first of them is read from the index, and only what is due can be leased.
     async fn next(&self) -> Result<Option<Timestamp>, Failure> {
         let next: Option<chrono::DateTime<chrono::Utc>> = sqlx::query_scalar(sql!(
-            "SELECT MIN(GREATEST(due_time, COALESCE(leased_until, due_time))) FROM timer
-             WHERE kind = $1 AND (leased_until IS NULL OR key <> ALL($2))"
+            "SELECT LEAST(
+                 (SELECT MIN(due_time) FROM timer WHERE kind = $1 AND leased_until IS NULL),
+                 (SELECT MIN(GREATEST(due_time, leased_until)) FROM timer
+                  WHERE kind = $1 AND due_time <= $2 AND leased_until IS NOT NULL AND key <> ALL($3)))"
         ))
         .bind(J::KIND)
+        .bind(chrono::DateTime::from(self.store.runtime().now()))
         .bind(self.taken())
         .fetch_one(&self.store.0.pool)
         .await?;
@@ -254,4 +299,29 @@ fn lock(keys: &Mutex<HashSet<Uuid>>) -> MutexGuard<'_, HashSet<Uuid>> {
 
 fn far(now: Timestamp) -> Timestamp {
     now.saturating_add(Duration::from_hours(24))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_wakes_a_worker_that_would_look_too_late_and_no_other() {
+        let at = |seconds| Timestamp::EPOCH.saturating_add(Duration::from_secs(seconds));
+        let waker = Waker::default();
+        let mut signal = waker.signal.clone();
+        waker.looks();
+        waker.wake_for(at(100));
+        assert!(
+            signal.is_woken(),
+            "what is scheduled while it looks may have been missed"
+        );
+        signal.wait().await;
+        waker.sleeps_until(at(50));
+        waker.wake_for(at(50));
+        waker.wake_for(at(60));
+        assert!(!signal.is_woken(), "it looks early enough by itself");
+        waker.wake_for(at(49));
+        assert!(signal.is_woken());
+    }
 }

@@ -163,9 +163,9 @@ impl Store {
         let mut tx = self
             .begin(call, " ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await?;
-        let answer = work(&mut tx).await?;
-        tx.sql.commit().await.map_err(Failure::from)?;
-        Ok(answer)
+        // There is nothing to commit: the end of the transaction goes out while the connection returns to the pool, and
+        // nobody waits for it.
+        work(&mut tx).await
     }
 
     /// The first reply to a request that took effect before; asked before peers are.
@@ -242,8 +242,8 @@ impl Store {
         if woken.outbox {
             self.0.outbox.wake();
         }
-        for kind in &woken.timers {
-            self.0.timers.of(kind).wake();
+        for (kind, due) in &woken.timers {
+            self.0.timers.of(kind).wake_for(*due);
         }
         for resource in &woken.resources {
             self.0.watches.wake(*resource);

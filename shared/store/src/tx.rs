@@ -1,6 +1,6 @@
 //! One open transaction, and what is published with its commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aex_error::wire;
 use aex_kit::Call;
@@ -89,9 +89,17 @@ pub struct Tx<'c> {
 /// Whom the commit wakes.
 #[derive(Debug, Default)]
 pub(crate) struct Woken {
-    pub(crate) timers: BTreeSet<&'static str>,
+    /// The first moment at which a job of each kind is due.
+    pub(crate) timers: BTreeMap<&'static str, Timestamp>,
     pub(crate) resources: BTreeSet<Uuid>,
     pub(crate) outbox: bool,
+}
+
+impl Woken {
+    fn timer(&mut self, kind: &'static str, due: Timestamp) {
+        let first = self.timers.entry(kind).or_insert(due);
+        *first = (*first).min(due);
+    }
 }
 
 impl std::fmt::Debug for Tx<'_> {
@@ -141,7 +149,9 @@ impl<'c> Tx<'c> {
     /// Does many things at their moments, each once, as [`schedule`](Self::schedule) does one.
     pub async fn schedule_all(&mut self, due: &[Due]) -> Result<(), Failure> {
         jobs::set(self.sql(), due).await?;
-        self.woken.timers.extend(due.iter().map(|due| due.kind));
+        for due in due {
+            self.woken.timer(due.kind, due.time);
+        }
         Ok(())
     }
 

@@ -2,13 +2,13 @@
 
 use aex_kit::Call;
 use aex_proto::aex::bid_gateway::v1::{SubmitBidRequest, SubmitBidResponse};
-use aex_store::Failure;
+use aex_store::{Claim, Failure};
 use aex_types::WorkId;
 
 use super::acting;
 use crate::{
     App, Error, convert,
-    domain::book::{self, Bidder, Refusal, Terms},
+    domain::book::{self, Bidder, Book, Refusal, Terms},
     store::{bids, books},
 };
 
@@ -24,9 +24,18 @@ pub(super) async fn submit_bid(
         tenant_id: principal.tenant,
         internal: principal.internal,
     };
-    if let Some(reply) = app.store.replay(&mut call, &request).await? {
-        return Ok(reply);
-    }
+    let claim = Claim::of(&call, &request);
+    let known = app
+        .store
+        .read(&mut call, async move |tx| match claim.reply(tx.sql()).await? {
+            Some(reply) => Ok::<_, Error>(Known::Reply(Box::new(reply))),
+            None => Ok(Known::Book(books::find(tx, command.work_id).await?)),
+        })
+        .await?;
+    let book = match known {
+        Known::Reply(reply) => return Ok(*reply),
+        Known::Book(book) => book,
+    };
     let provider = app.provider(&call, bidder.provider_id).await?;
     if provider.tenant_id != bidder.tenant_id {
         return Err(Error::ProviderNotFound(bidder.provider_id));
@@ -34,7 +43,10 @@ pub(super) async fn submit_bid(
     if !provider.is_active {
         return Err(Error::ProviderNotActive(bidder.provider_id));
     }
-    let terms = terms(app, &mut call, command.work_id).await?;
+    let terms = match book {
+        Some(book) => book.terms,
+        None => published(app, &call, command.work_id).await?,
+    };
 
     app.store
         .transact(&mut call, &request, async |tx| {
@@ -53,12 +65,16 @@ pub(super) async fn submit_bid(
         .await
 }
 
-/// What the work asks: from its book, and before the first bid from its publisher.
-async fn terms(app: &App, call: &mut Call, id: WorkId) -> Result<Terms, Error> {
-    let book = app.store.read(call, async |tx| books::find(tx, id).await).await?;
-    if let Some(book) = book {
-        return Ok(book.terms);
-    }
+/// What is known before others are asked.
+enum Known {
+    /// The bid was taken before, with this reply.
+    Reply(Box<SubmitBidResponse>),
+    /// The work's book, from its first bid on.
+    Book(Option<Book>),
+}
+
+/// What a work asks whose book is not open yet.
+async fn published(app: &App, call: &Call, id: WorkId) -> Result<Terms, Error> {
     let work = app.work(call, id).await?;
     if !work.is_open {
         return Err(Refusal::Closed { work_id: id }.into());

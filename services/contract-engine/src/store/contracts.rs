@@ -118,7 +118,7 @@ pub(crate) async fn propose(
     work: WorkId,
 ) -> Result<Option<Contract>, Failure> {
     let is_taken: bool = sqlx::query_scalar(sql!(
-        "SELECT EXISTS (SELECT 1 FROM contract WHERE work_id = $1 AND status <> 'VOID')"
+        "SELECT EXISTS (SELECT 1 FROM contract WHERE work_id = $1 AND NOT is_void)"
     ))
     .bind(work.uuid())
     .fetch_one(tx.sql())

@@ -3,7 +3,7 @@
 use aex_error::{Check, wire};
 use aex_kit::Call;
 use aex_proto::aex::settlement::v1::{CheckFundsRequest, CheckFundsResponse};
-use aex_types::{Amount, Money, TenantId};
+use aex_types::{Money, TenantId};
 
 use crate::{App, Error, store::accounts};
 
@@ -20,12 +20,9 @@ pub(super) async fn check_funds(
 
     app.store
         .read(&mut call, async |tx| {
-            let purses = accounts::purses(tx, tenant, Some(currency)).await?;
-            let (available, owes) = purses.first().map_or((Amount::ZERO, false), |purse| {
-                (purse.available, !purse.receivable.is_zero())
-            });
+            let (available, owed) = accounts::funds(tx, tenant, currency).await?;
             Ok(CheckFundsResponse {
-                sufficient: !owes && available >= money.amount,
+                sufficient: owed.is_zero() && available >= money.amount,
                 available: Some(wire::money(&Money {
                     currency,
                     amount: available,

@@ -75,6 +75,26 @@ pub(crate) struct Purse {
     pub(crate) receivable: Amount,
 }
 
+/// What a tenant can spend of a currency, and what it owes: two rows, however many contracts it has open.
+pub(crate) async fn funds(
+    tx: &mut Tx<'_>,
+    tenant: TenantId,
+    currency: Currency,
+) -> Result<(Amount, Amount), Failure> {
+    let (available, owed): (Decimal, Decimal) = sqlx::query_as(sql!(
+        "SELECT COALESCE(SUM(credit_total - debit_total) FILTER (WHERE code = 2000), 0),
+                COALESCE(SUM(debit_total - credit_total) FILTER (WHERE code = 1100), 0)
+         FROM account WHERE code IN (1100, 2000) AND owner = $1 AND currency = $2"
+    ))
+    .bind(tenant.uuid())
+    .bind(currency.to_string())
+    .fetch_one(tx.sql())
+    .await?;
+    let amount =
+        |number| Amount::try_from(number).map_err(|_| Failure::corrupt(format!("the funds of {tenant}")));
+    Ok((amount(available)?, amount(owed)?))
+}
+
 type PurseRow = (String, Decimal, Decimal, Decimal, Decimal);
 
 /// What a tenant has: its own accounts, and those of its contracts whose money is not distributed yet.

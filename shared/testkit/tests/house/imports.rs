@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["aex-error", "aex-kit", "aex-proto", "aex-types"],
     ),
     ("examples/digits", &["aex-proto", "aex-types"]),
+    ("loadtest", &["aex-kit", "aex-proto", "aex-testkit", "aex-types"]),
 ];
 const SERVICE: &[&str] = &["aex-error", "aex-kit", "aex-proto", "aex-store", "aex-types"];
 

@@ -1,0 +1,136 @@
+//! Calls at a fixed rate, whether the answers come or not: a server that stalls is asked on, and every call that it makes
+//! wait is counted from the moment at which it was due.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use hdrhistogram::Histogram;
+use tokio::{runtime::Handle, task::JoinSet, time::Instant};
+
+use crate::{problem::Problem, report::nanos};
+
+/// What can be asked again and again.
+pub(crate) type Question = Arc<dyn Fn() -> BoxFuture<'static, Result<(), Problem>> + Send + Sync>;
+
+/// Callers that find out how much a server can do.
+const CROWD: u64 = 32;
+/// The end of waiting for the moment of a call is spent awake, because a sleeper wakes late.
+const AWAKE: Duration = Duration::from_micros(120);
+
+/// What calls at a fixed rate took, in nanoseconds.
+#[derive(Debug)]
+pub(crate) struct Paced {
+    /// From the moment at which each was due.
+    pub(crate) due: Histogram<u64>,
+    /// From the moment at which each was made: without the delay of the one who asks.
+    pub(crate) made: Histogram<u64>,
+}
+
+/// How many answers a second a crowd of callers gets that asks again at once.
+pub(crate) async fn most(question: &Question, span: Duration) -> Result<f64, Problem> {
+    let (done, end) = (Arc::new(AtomicU64::new(0)), Instant::now() + span);
+    let begun = Instant::now();
+    let mut crowd = JoinSet::new();
+    for _ in 0..CROWD {
+        let (question, done) = (Arc::clone(question), Arc::clone(&done));
+        crowd.spawn(async move {
+            while Instant::now() < end {
+                question().await?;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<_, Problem>(())
+        });
+    }
+    while let Some(caller) = crowd.join_next().await {
+        caller??;
+    }
+    let done = u32::try_from(done.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+    Ok(f64::from(done) / begun.elapsed().as_secs_f64())
+}
+
+/// Asks so often a second for so long.
+pub(crate) async fn paced(question: &Question, rate: f64, span: Duration) -> Result<Paced, Problem> {
+    let noted = Arc::new(Noted {
+        times: Mutex::new(Paced {
+            due: histogram()?,
+            made: histogram()?,
+        }),
+        failed: AtomicBool::new(false),
+        open: AtomicU64::new(0),
+    });
+    let (question, taken, handle) = (Arc::clone(question), Arc::clone(&noted), Handle::current());
+    // A thread of its own keeps the time: the timers of the runtime count milliseconds.
+    tokio::task::spawn_blocking(move || {
+        let _entered = handle.enter();
+        keep_pace(&question, rate, span, &taken, &handle);
+    })
+    .await?;
+    while noted.open.load(Ordering::Acquire) > 0 {
+        tokio::task::yield_now().await;
+    }
+    if noted.failed.load(Ordering::Acquire) {
+        return Err(Problem::new("a call at a fixed rate failed"));
+    }
+    let noted = Arc::try_unwrap(noted).map_err(|_| Problem::new("a call is still open"))?;
+    Ok(noted.times.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+struct Noted {
+    times: Mutex<Paced>,
+    failed: AtomicBool,
+    open: AtomicU64,
+}
+
+fn keep_pace(question: &Question, rate: f64, span: Duration, noted: &Arc<Noted>, handle: &Handle) {
+    let begun = Instant::now();
+    let mut number = 0_u32;
+    loop {
+        let due = begun + Duration::from_secs_f64(f64::from(number) / rate);
+        if due > begun + span {
+            return;
+        }
+        wait_for(due);
+        noted.open.fetch_add(1, Ordering::AcqRel);
+        let (question, noted) = (Arc::clone(question), Arc::clone(noted));
+        handle.spawn(async move {
+            let made = Instant::now();
+            let asked = question().await;
+            let ended = Instant::now();
+            if asked.is_err() {
+                noted.failed.store(true, Ordering::Release);
+            }
+            let mut times = noted.times.lock().unwrap_or_else(PoisonError::into_inner);
+            times.due.saturating_record(nanos(ended - due));
+            times.made.saturating_record(nanos(ended - made));
+            drop(times);
+            let open = Arc::clone(&noted);
+            drop(noted);
+            open.open.fetch_sub(1, Ordering::AcqRel);
+        });
+        number += 1;
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no task runs on this thread, and a clock of milliseconds is too coarse"
+)]
+fn wait_for(moment: Instant) {
+    let left = moment.saturating_duration_since(Instant::now());
+    if left > AWAKE {
+        std::thread::sleep(left - AWAKE);
+    }
+    while Instant::now() < moment {
+        std::hint::spin_loop();
+    }
+}
+
+fn histogram() -> Result<Histogram<u64>, Problem> {
+    Ok(Histogram::new_with_bounds(1, 60_000_000_000, 3)?)
+}
