@@ -3,8 +3,8 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    convert::Infallible,
     future::Future,
-    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
@@ -193,19 +193,22 @@ impl<J: Job> Timers<J> {
         }
     }
 
-    /// Runs a job and keeps its lease meanwhile, so that others wait while this replica lives and no longer.
+    /// Runs a job and keeps its lease meanwhile, so that others wait while this replica lives and no longer. Neither waits
+    /// for the other: a renewal needs a connection, and the jobs may have all of them.
     async fn run_leased(&self, key: Uuid) -> Result<(), String> {
-        let runtime = self.store.runtime();
-        let call = Call::own(runtime, self.service, J::KIND, ATTEMPT);
-        let mut job = pin!(tokio::time::timeout(ATTEMPT, self.job.run(call, key)));
+        let call = Call::own(self.store.runtime(), self.service, J::KIND, ATTEMPT);
+        tokio::select! {
+            ended = tokio::time::timeout(ATTEMPT, self.job.run(call, key)) => match ended {
+                Ok(ended) => ended.map_err(|error| chain(&error)),
+                Err(_) => Err("it did not end in time".to_owned()),
+            },
+            never = self.keep(key) => match never {},
+        }
+    }
+
+    async fn keep(&self, key: Uuid) -> Infallible {
         loop {
-            tokio::select! {
-                ended = &mut job => return match ended {
-                    Ok(ended) => ended.map_err(|error| chain(&error)),
-                    Err(_) => Err("it did not end in time".to_owned()),
-                },
-                () = runtime.pause(RENEWAL) => {}
-            }
+            self.store.runtime().pause(RENEWAL).await;
             if let Err(error) = self.renew(key).await {
                 tracing::debug!(kind = J::KIND, %key, %error, "a lease cannot be renewed");
             }

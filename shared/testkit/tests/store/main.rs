@@ -2,6 +2,7 @@
 
 mod follower;
 mod image;
+mod timers;
 mod watch;
 
 use std::{
