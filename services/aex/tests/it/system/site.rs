@@ -33,7 +33,7 @@ pub struct Site {
 enum Shape {
     // Dropped in this order: the process, then its folder.
     OneProcess(Process, Machine),
-    Processes(Fleet),
+    Processes(Box<Fleet>),
 }
 
 impl Site {
@@ -59,7 +59,7 @@ impl Site {
         let fleet = Fleet::start(Path::new(AEX), FleetOptions::default()).await;
         Self {
             exchange: exchange(&fleet),
-            shape: Shape::Processes(fleet),
+            shape: Shape::Processes(Box::new(fleet)),
         }
     }
 
@@ -160,11 +160,14 @@ fn operator(fleet: &Fleet) -> PathBuf {
         write_private(&path, text).unwrap();
         path
     };
-    let (cert, key) = (write("ada.pem", &pem.cert), write("ada.key", &pem.key));
-    let ca = fleet.folder().join("ca.pem");
+    let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
     let services = std::fs::read_to_string(fleet.config()).unwrap();
-    let whole =
-        format!("{services}[operator.auth]\nca_file = {ca:?}\ncert_file = {cert:?}\nkey_file = {key:?}\n");
+    let whole = format!(
+        "{services}[operator.auth]\nca_file = {}\ncert_file = {}\nkey_file = {}\n",
+        quoted(fleet.folder().join("ca.pem")),
+        quoted(write("ada.pem", &pem.cert)),
+        quoted(write("ada.key", &pem.key)),
+    );
     write("operator.toml", &whole)
 }
 
