@@ -123,8 +123,8 @@ fn keep_pace(question: &Question, rate: f64, span: Duration, noted: &Arc<Noted>,
 )]
 fn wait_for(moment: Instant) {
     let left = moment.saturating_duration_since(Instant::now());
-    if left > AWAKE {
-        std::thread::sleep(left - AWAKE);
+    if let Some(asleep) = left.checked_sub(AWAKE) {
+        std::thread::sleep(asleep);
     }
     while Instant::now() < moment {
         std::hint::spin_loop();

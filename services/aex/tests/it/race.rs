@@ -30,7 +30,7 @@ use crate::machine::{Machine, Running};
 /// What all races trade in.
 const CATEGORY: &str = "race";
 /// How long a race's last effects may take to arrive everywhere.
-const REST: Duration = Duration::from_secs(60);
+const REST: Duration = Duration::from_mins(1);
 
 /// A running exchange of one test.
 struct Track {
@@ -42,7 +42,7 @@ struct Track {
 enum Ground {
     // The process ends before its data directory is removed.
     Dev { _running: Running, machine: Machine },
-    Fleet(Fleet),
+    Fleet(Box<Fleet>),
 }
 
 impl Track {
@@ -66,7 +66,7 @@ impl Track {
         let operators = HashMap::from(operators);
         Self {
             exchange: Exchange::new(&fleet.edge(), move |service| operators[service].clone()),
-            ground: Ground::Fleet(fleet),
+            ground: Ground::Fleet(Box::new(fleet)),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -57,17 +57,14 @@ async fn race(track: &Track, deposits: usize) {
     let connections: Vec<_> = (0..CALLERS / ABOARD)
         .map(|_| consumer.another_connection())
         .collect();
-    let left = Arc::new(AtomicUsize::new(deposits));
+    let left = Arc::new(AtomicI64::new(i64::try_from(deposits).unwrap()));
     let begun = Instant::now();
     let acknowledged = all((0..CALLERS).map(|caller| {
         let (consumer, left) = (connections[caller / ABOARD].clone(), left.clone());
         async move {
             let mut rng = StdRng::seed_from_u64(u64::try_from(caller).unwrap());
             let mut mine = Vec::new();
-            while left
-                .try_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
-                .is_ok()
-            {
+            while left.fetch_sub(1, Ordering::Relaxed) > 0 {
                 mine.push(deposit(&consumer, &mut rng).await);
             }
             mine

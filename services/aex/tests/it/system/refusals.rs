@@ -193,7 +193,7 @@ fn assert_unreached(method: &Method, answer: &Result<Bytes, Status>) {
     let status = answer.as_ref().unwrap_err();
     // Its code depends on whether the connection ends before the call is written, while it is, or after.
     let is_transport =
-        std::error::Error::source(status).is_some_and(|source| source.is::<tonic::transport::Error>());
+        std::error::Error::source(status).is_some_and(<dyn std::error::Error>::is::<tonic::transport::Error>);
     assert!(
         status.details().is_empty() && is_transport,
         "{}: {status:?}",
