@@ -286,7 +286,9 @@ async fn a_row_that_no_event_made_is_named(machine: &Machine) {
 async fn events_that_wait_count(machine: &Machine) {
     tamper(
         machine,
-        "UPDATE identity.lease SET holder = gen_random_uuid(), until_time = until_time + interval '1 h'",
+        "INSERT INTO identity.lease (name, holder, until_time)
+         VALUES ('relay', gen_random_uuid(), now() + interval '1 h')
+         ON CONFLICT (name) DO UPDATE SET holder = EXCLUDED.holder, until_time = EXCLUDED.until_time",
     )
     .await;
     let mut running = machine.start();
