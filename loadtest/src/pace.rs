@@ -123,9 +123,7 @@ fn keep_pace(question: &Question, rate: f64, span: Duration, noted: &Arc<Noted>,
 )]
 fn wait_for(moment: Instant) {
     let left = moment.saturating_duration_since(Instant::now());
-    if left > AWAKE {
-        std::thread::sleep(left - AWAKE);
-    }
+    std::thread::sleep(left.saturating_sub(AWAKE));
     while Instant::now() < moment {
         std::hint::spin_loop();
     }

@@ -172,7 +172,9 @@ impl<'c> Tx<'c> {
         .bind(jobs.iter().map(|job| chrono::DateTime::from(job.2)).collect::<Vec<_>>())
         .execute(self.sql())
         .await?;
-        jobs.iter().for_each(|job| self.woken.timer(job.0, job.2));
+        for (kind, _, due) in jobs {
+            self.woken.timer(kind, *due);
+        }
         Ok(())
     }
 
