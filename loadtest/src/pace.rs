@@ -123,13 +123,9 @@ fn keep_pace(question: &Question, rate: f64, span: Duration, noted: &Arc<Noted>,
 )]
 fn wait_for(moment: Instant) {
     let left = moment.saturating_duration_since(Instant::now());
-<<<<<<< HEAD
     if let Some(asleep) = left.checked_sub(AWAKE) {
         std::thread::sleep(asleep);
     }
-=======
-    std::thread::sleep(left.saturating_sub(AWAKE));
->>>>>>> wt-load
     while Instant::now() < moment {
         std::hint::spin_loop();
     }

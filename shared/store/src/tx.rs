@@ -185,57 +185,7 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
-<<<<<<< HEAD
     /// Tells the watchers of a resource something, with the commit. Until then nobody else tells them anything.
-=======
-    /// Does many things at their moments, each once, as [`schedule`](Self::schedule) does one.
-    pub async fn schedule_all(&mut self, jobs: &[(&'static str, Uuid, Timestamp)]) -> Result<(), Failure> {
-        if jobs.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(sql!(
-            "INSERT INTO timer (kind, key, due_time) SELECT * FROM UNNEST($1::text[], $2::uuid[], $3::timestamptz[])
-             ON CONFLICT (kind, key) DO UPDATE SET due_time = EXCLUDED.due_time, leased_until = NULL, attempts = 0"
-        ))
-        .bind(jobs.iter().map(|job| job.0).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|job| job.1).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|job| chrono::DateTime::from(job.2)).collect::<Vec<_>>())
-        .execute(self.sql())
-        .await?;
-        for (kind, _, due) in jobs {
-            self.woken.timer(kind, *due);
-        }
-        Ok(())
-    }
-
-    /// Takes many jobs back, or marks them done.
-    pub async fn unschedule_all(&mut self, jobs: &[(&'static str, Uuid)]) -> Result<(), Failure> {
-        if jobs.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(sql!(
-            "DELETE FROM timer USING UNNEST($1::text[], $2::uuid[]) AS done (kind, key)
-             WHERE timer.kind = done.kind AND timer.key = done.key"
-        ))
-        .bind(jobs.iter().map(|job| job.0).collect::<Vec<_>>())
-        .bind(jobs.iter().map(|job| job.1).collect::<Vec<_>>())
-        .execute(self.sql())
-        .await?;
-        Ok(())
-    }
-
-    /// Takes a job back, or marks it done.
-    pub async fn unschedule(&mut self, kind: &'static str, key: Uuid) -> Result<(), Failure> {
-        sqlx::query(sql!("DELETE FROM timer WHERE kind = $1 AND key = $2"))
-            .bind(kind)
-            .bind(key)
-            .execute(self.sql())
-            .await?;
-        Ok(())
-    }
-
-    /// Tells the watchers of a resource something, with the commit. The caller holds the resource's row lock.
->>>>>>> wt-load
     pub async fn tell(&mut self, resource: Uuid, message: &impl Message) -> Result<(), Failure> {
         self.tell_each(&[(resource, message.encode_to_vec())]).await
     }
