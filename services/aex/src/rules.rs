@@ -232,20 +232,23 @@ impl Rule {
     }
 }
 
-/// A work that was awarded names a contract that exists and that names this work. A contract states its status, its
+/// A work that is taken names a contract that exists, that names this work, and that has not come to nothing. A contract states its status, its
 /// work, its price, the price's currency and its bid.
 fn awards(facts: &Facts) -> Vec<Finding> {
     let judged = |(work, fact): (&String, &Fact)| {
         let contract = facts.find("contract.status", &fact.value);
         let named = contract.map(|contract| part(&contract.value, 1));
-        (named != Some(work)).then(|| Finding {
+        let is_void = contract.is_some_and(|contract| is_one_of(&contract.value, &["VOID"]));
+        let detail = match named {
+            None => "nothing: it does not exist".to_owned(),
+            Some(named) if named != work => named.to_owned(),
+            Some(_) if is_void => "nothing any more: it is void".to_owned(),
+            Some(_) => return None,
+        };
+        Some(Finding {
             invariant: "a work's contract is for this work".to_owned(),
             subject: work.clone(),
-            detail: format!(
-                "{} is for {}",
-                fact.value,
-                named.unwrap_or("nothing: it does not exist")
-            ),
+            detail: format!("{} is for {detail}", fact.value),
             since: latest(fact.since, contract.and_then(|contract| contract.since)),
         })
     };
@@ -409,6 +412,15 @@ mod tests {
             ("wor".to_owned(), "w1".to_owned()),
         ];
         assert_eq!(missing(&facts, &acked).len(), 2);
+    }
+
+    #[test]
+    fn a_work_that_waits_for_a_void_contract_is_found() {
+        let mut facts = of(&[("contract.status", "c1", "VOID w1 1 USD b1")], &[]);
+        facts.take("work-publisher", &page(&[("work.contract", "w1", "c1")]));
+        let found = judge(&facts);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].detail, "c1 is for nothing any more: it is void");
     }
 
     #[test]

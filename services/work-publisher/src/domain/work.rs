@@ -21,6 +21,10 @@ pub const NO_VALID_BIDS: &str = "no_valid_bids";
 /// Why a work that nobody awarded in time fails.
 pub const NOT_AWARDED: &str = "not_awarded";
 
+/// How many contracts that came to nothing a work remembers. A question is on its way for seconds; so many awards are not
+/// made and undone meanwhile.
+pub const REMEMBERED: usize = 8;
+
 /// What a consumer wants done, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
@@ -44,6 +48,8 @@ pub struct Work {
     pub valid_bids: Option<u32>,
     /// The contract that holds it.
     pub contract_id: Option<ContractId>,
+    /// The contracts that gave it back, the last [`REMEMBERED`] of them: what they still ask for came late.
+    pub released: Vec<ContractId>,
     /// The version of its last event.
     pub version: u64,
     /// When it was published.
@@ -267,6 +273,8 @@ impl Work {
             } if holds(&contract_id) && before.status == Status::Awarding && status.is_free() => {
                 after.status = status;
                 after.contract_id = None;
+                after.released.insert(0, contract_id);
+                after.released.truncate(REMEMBERED);
             }
             Change::Awarded { contract_id } if holds(&contract_id) && before.status == Status::Awarding => {
                 after.goes_on(Status::Awarded, event.time);
@@ -323,6 +331,7 @@ impl Work {
             bids_received: 0,
             valid_bids: None,
             contract_id: None,
+            released: Vec::new(),
             version: event.version,
             create_time: event.time,
             close_time,

@@ -50,6 +50,7 @@ struct Row {
     bids_received: i64,
     valid_bids: Option<i64>,
     contract_id: Option<Uuid>,
+    released: Vec<Uuid>,
     version: i64,
     create_time: DateTime<Utc>,
     close_time: DateTime<Utc>,
@@ -199,15 +200,15 @@ async fn save(sql: &mut PgConnection, work: &Work) -> Result<(), Failure> {
                            auto_award, verification_method, review_time_ms, dispute_window_ms, contract_duration_ms,
                            bid_window_ms, internal, status, status_reason, providers_notified, bids_received,
                            valid_bids, contract_id, version, create_time, close_time, award_deadline, award_time,
-                           end_time, update_time)
+                           end_time, update_time, released)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                 $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)
+                 $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)
          ON CONFLICT (consumer_id, work_id) DO UPDATE SET
              status = EXCLUDED.status, status_reason = EXCLUDED.status_reason,
              providers_notified = EXCLUDED.providers_notified, bids_received = EXCLUDED.bids_received,
              valid_bids = EXCLUDED.valid_bids, contract_id = EXCLUDED.contract_id, version = EXCLUDED.version,
              award_deadline = EXCLUDED.award_deadline, award_time = EXCLUDED.award_time,
-             end_time = EXCLUDED.end_time, update_time = EXCLUDED.update_time"
+             end_time = EXCLUDED.end_time, update_time = EXCLUDED.update_time, released = EXCLUDED.released"
     ))
     .bind(row.consumer_id)
     .bind(row.work_id)
@@ -242,6 +243,7 @@ async fn save(sql: &mut PgConnection, work: &Work) -> Result<(), Failure> {
     .bind(row.award_time)
     .bind(row.end_time)
     .bind(row.update_time)
+    .bind(row.released)
     .execute(sql)
     .await?;
     Ok(())
@@ -304,6 +306,7 @@ impl TryFrom<Row> for Work {
                 .map(|valid| count(valid, "valid_bids"))
                 .transpose()?,
             contract_id: row.contract_id.map(ContractId::from),
+            released: row.released.into_iter().map(ContractId::from).collect(),
             version: u64::try_from(row.version).map_err(|_| broken("version"))?,
             create_time: row.create_time.into(),
             close_time: row.close_time.into(),
@@ -351,6 +354,7 @@ impl TryFrom<&Work> for Row {
             bids_received: work.bids_received.into(),
             valid_bids: work.valid_bids.map(i64::from),
             contract_id: work.contract_id.map(ContractId::uuid),
+            released: work.released.iter().map(|contract| contract.uuid()).collect(),
             version: i64::try_from(work.version).unwrap_or(i64::MAX),
             create_time: work.create_time.into(),
             close_time: work.close_time.into(),

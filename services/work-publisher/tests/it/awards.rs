@@ -63,6 +63,9 @@ async fn work_given_back_is_open_while_bids_can_still_come() {
         (back.status(), back.close_time),
         (pb::WorkStatus::Open, published.close_time)
     );
+    // A late copy of the first one's question does not take it again: nobody would give it back.
+    let refused = Refused::from(market.reserve(&published, &contract).await);
+    assert_eq!(refused.why(), (Code::FailedPrecondition, "WORK_NOT_AWARDABLE"));
     // Another contract may have it now, and the first one's release is nothing to that.
     let other = market.contract();
     market.reserve(&published, &other).await.unwrap();

@@ -79,9 +79,12 @@ pub fn cancel(work: &Work, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     Ok(work.all(vec![change], now))
 }
 
-/// One contract at a time takes a work; the one that has it may ask again.
+/// One contract at a time takes a work; the one that has it may ask again. One that gave it back asks too late: it came to
+/// nothing, and nobody would give the work back a second time.
 pub fn reserve(work: &Work, contract_id: ContractId, now: Timestamp) -> Result<Vec<Event>, Refusal> {
-    if work.status.is_free() {
+    if work.released.contains(&contract_id) {
+        Err(work.not_awardable())
+    } else if work.status.is_free() {
         Ok(work.all(vec![Change::AwardReserved { contract_id }], now))
     } else if work.is_held_by(contract_id) {
         Ok(Vec::new())

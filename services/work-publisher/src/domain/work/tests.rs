@@ -130,6 +130,8 @@ proptest! {
             if before.award_time.is_some() {
                 prop_assert_eq!(live.contract_id, before.contract_id);
             }
+            // Whoever gave it back never has it again.
+            prop_assert!(before.released.iter().all(|released| live.contract_id != Some(*released)));
             let holds = matches!(
                 live.status,
                 Status::Awarding | Status::Awarded | Status::Executing | Status::Completed
