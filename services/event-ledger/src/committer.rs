@@ -100,8 +100,7 @@ impl Committer {
         let mut queue = self.queue();
         queue.waiting.push_back(request);
         if !std::mem::replace(&mut queue.is_written, true) {
-            let turn = Turn(self.clone());
-            self.0.store.runtime().spawn(turn.write());
+            self.0.store.runtime().spawn(Turn::of(self.clone()).write());
         }
     }
 
@@ -111,27 +110,41 @@ impl Committer {
 }
 
 /// The right to write; there is one at a time.
-struct Turn(Committer);
+struct Turn {
+    committer: Committer,
+    /// It saw the queue empty: whatever waits since then belongs to the next turn.
+    is_over: bool,
+}
 
 impl Drop for Turn {
     /// What is left after a turn that ended against its will is refused, and the next request begins a new one.
     fn drop(&mut self) {
-        let mut queue = self.0.queue();
+        if self.is_over {
+            return;
+        }
+        let mut queue = self.committer.queue();
         queue.is_written = false;
         queue.waiting.clear();
     }
 }
 
 impl Turn {
-    async fn write(self) {
+    const fn of(committer: Committer) -> Self {
+        Self {
+            committer,
+            is_over: false,
+        }
+    }
+
+    async fn write(mut self) {
         while let Some(batch) = self.next() {
             self.commit(batch).await;
         }
     }
 
     /// What is written next; `None` ends the turn, in the same moment in which the queue is seen empty.
-    fn next(&self) -> Option<Vec<Request>> {
-        let mut queue = self.0.queue();
+    fn next(&mut self) -> Option<Vec<Request>> {
+        let mut queue = self.committer.queue();
         let (mut events, mut bytes) = (0, 0);
         let fits = queue.waiting.iter().take(REQUESTS).take_while(|request| {
             events += request.events.len();
@@ -140,6 +153,7 @@ impl Turn {
         });
         let count = fits.count().max(1).min(queue.waiting.len());
         queue.is_written = count > 0;
+        self.is_over = count == 0;
         (count > 0).then(|| queue.waiting.drain(..count).collect())
     }
 
@@ -159,7 +173,7 @@ impl Turn {
     }
 
     async fn transact(&self, batch: &[Request]) -> Result<Vec<Result<Vec<u64>, Refusal>>, Failure> {
-        let inner = &self.0.0;
+        let inner = &self.committer.0;
         let requests: Vec<&[NewEvent]> = batch.iter().map(|request| request.events.as_slice()).collect();
         let mut call = Call::own(inner.store.runtime(), inner.service, "append", COMMIT);
         let requests = &requests;
@@ -189,5 +203,77 @@ fn answer(batch: Vec<Request>, ended: Result<Vec<Result<Vec<u64>, Refusal>>, Fai
                 let _ = request.answer.send(Err(Arc::clone(&failure).into()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aex_kit::Runtime;
+    use aex_store::Connect;
+    use sqlx::postgres::PgConnectOptions;
+
+    use super::*;
+    use crate::SCHEMA;
+
+    fn committer() -> Committer {
+        // Nobody connects: the turns of these tests write nothing.
+        let nowhere = PgConnectOptions::new_without_pgpass();
+        let connect = Connect {
+            owner: nowhere.clone(),
+            app: nowhere,
+            max_connections: 1,
+            acquire: Duration::from_secs(1),
+            resumable: Duration::from_secs(1),
+        };
+        let store = Store::attach(&SCHEMA, &connect, &Runtime::system());
+        Committer::new(
+            &store,
+            "event-ledger",
+            &Arc::new(Recent::new(crate::Config::default().recent)),
+            &Signal::default(),
+        )
+    }
+
+    /// A request comes in, as when a turn was begun for it.
+    fn ask(committer: &Committer) -> oneshot::Receiver<Result<Vec<u64>, Error>> {
+        let (answer, answered) = oneshot::channel();
+        let room = Arc::clone(&committer.0.room).try_acquire_owned().unwrap();
+        let mut queue = committer.queue();
+        queue.is_written = true;
+        queue.waiting.push_back(Request {
+            events: Vec::new(),
+            bytes: 0,
+            answer,
+            room,
+        });
+        answered
+    }
+
+    #[tokio::test]
+    async fn a_request_that_comes_when_a_turn_is_over_is_the_next_ones() {
+        let committer = committer();
+        let mut turn = Turn::of(committer.clone());
+        assert!(turn.next().is_none());
+        let mut answered = ask(&committer);
+        drop(turn);
+        assert_eq!(
+            answered.try_recv().unwrap_err(),
+            oneshot::error::TryRecvError::Empty,
+            "it waits"
+        );
+        let queue = committer.queue();
+        assert!(queue.is_written && queue.waiting.len() == 1);
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_ends_against_its_will_refuses_what_waits_and_leaves_the_way_free() {
+        let committer = committer();
+        let mut answered = ask(&committer);
+        drop(Turn::of(committer.clone()));
+        assert_eq!(
+            answered.try_recv().unwrap_err(),
+            oneshot::error::TryRecvError::Closed
+        );
+        assert!(!committer.queue().is_written);
     }
 }
