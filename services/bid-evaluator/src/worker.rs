@@ -53,7 +53,7 @@ impl Job for EvaluateJob {
         }
         self.0
             .store
-            .work(&mut call, async |tx| Ok(tx.unschedule(EVALUATE, key).await?))
+            .work(&mut call, async |tx| Ok(tx.done(EVALUATE, key).await?))
             .await
     }
 }

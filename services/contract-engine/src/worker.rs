@@ -144,7 +144,7 @@ impl Job for ExpireJob {
                     return Ok(());
                 }
                 record(tx, contract, &events).await?;
-                Ok(tx.unschedule(EXPIRE, key).await?)
+                Ok(tx.done(EXPIRE, key).await?)
             })
             .await
     }
@@ -167,7 +167,7 @@ impl Job for ReviewJob {
                     return record(tx, contract, &events).await.map(Some);
                 }
                 if contract.status != Status::VerificationPending {
-                    tx.unschedule(REVIEW, key).await?;
+                    tx.done(REVIEW, key).await?;
                 }
                 Ok::<_, Error>(None)
             })
@@ -206,7 +206,7 @@ impl Job for ReleaseJob {
             .await?;
         self.0
             .store
-            .work(&mut call, async |tx| Ok(tx.unschedule(RELEASE, key).await?))
+            .work(&mut call, async |tx| Ok(tx.done(RELEASE, key).await?))
             .await
     }
 }
@@ -279,7 +279,7 @@ impl App {
                 if let Some(contract) = &contract {
                     tx.rearm(&[], &demanded(contract)).await?;
                 }
-                tx.unschedule(AUTO, work.uuid()).await?;
+                tx.done(AUTO, work.uuid()).await?;
                 Ok::<_, Error>(contract)
             })
             .await;
@@ -328,9 +328,10 @@ impl App {
         }
     }
 
+    /// There is nothing to award, as far as this run has read. An award that came to nothing since has scheduled another.
     async fn leave(&self, call: &mut Call, work: WorkId) -> Result<(), Error> {
         self.store
-            .work(call, async |tx| Ok(tx.unschedule(AUTO, work.uuid()).await?))
+            .work(call, async |tx| Ok(tx.done(AUTO, work.uuid()).await?))
             .await
     }
 }

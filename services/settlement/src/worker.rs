@@ -87,7 +87,7 @@ impl Job for ConfirmTest {
                 .map(drop),
             _ => {
                 app.store
-                    .work(&mut call, async |tx| Ok(tx.unschedule(CONFIRM_TEST, key).await?))
+                    .work(&mut call, async |tx| Ok(tx.done(CONFIRM_TEST, key).await?))
                     .await
             }
         }

@@ -41,12 +41,12 @@ impl Job for Close {
             .store
             .work(&mut call, async |tx| {
                 let Some(work) = works::lock(tx, key.into()).await? else {
-                    return Ok(tx.unschedule(CLOSE, key).await?);
+                    return Ok(tx.done(CLOSE, key).await?);
                 };
                 let events = work::close(&work, award, tx.now());
                 // An open work whose moment has not come keeps its timer.
                 if events.is_empty() && work.status != Status::Open {
-                    tx.unschedule(CLOSE, key).await?;
+                    tx.done(CLOSE, key).await?;
                 }
                 works::record(tx, Some(work), &events, "").await?;
                 Ok(())
@@ -70,7 +70,7 @@ impl Job for Closing {
                 if work.is_some_and(|work| work.status == Status::Open && now < work.close_time) {
                     tx.tell(key, &convert::closing(now)).await?;
                 }
-                Ok(tx.unschedule(CLOSING, key).await?)
+                Ok(tx.done(CLOSING, key).await?)
             })
             .await
     }
@@ -87,11 +87,11 @@ impl Job for GiveUp {
             .store
             .work(&mut call, async |tx| {
                 let Some(work) = works::lock(tx, key.into()).await? else {
-                    return Ok(tx.unschedule(GIVE_UP, key).await?);
+                    return Ok(tx.done(GIVE_UP, key).await?);
                 };
                 let events = work::give_up(&work, tx.now());
                 if events.is_empty() && work.status != Status::Evaluating {
-                    tx.unschedule(GIVE_UP, key).await?;
+                    tx.done(GIVE_UP, key).await?;
                 }
                 works::record(tx, Some(work), &events, "").await?;
                 Ok(())

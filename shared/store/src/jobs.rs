@@ -40,13 +40,16 @@ pub(crate) fn change(before: &[Due], after: &[Due]) -> (Vec<Due>, Vec<(&'static 
     (set, unset)
 }
 
+/// Sets jobs. One that is under way keeps its lease, and is run again afterwards.
 pub(crate) async fn set(sql: &mut PgConnection, jobs: &[Due]) -> Result<(), Failure> {
     if jobs.is_empty() {
         return Ok(());
     }
     sqlx::query(sql!(
         "INSERT INTO timer (kind, key, due_time) SELECT * FROM UNNEST($1::text[], $2::uuid[], $3::timestamptz[])
-         ON CONFLICT (kind, key) DO UPDATE SET due_time = EXCLUDED.due_time, leased_until = NULL, attempts = 0"
+         ON CONFLICT (kind, key) DO UPDATE SET due_time = EXCLUDED.due_time, attempts = 0,
+             leased_until = CASE WHEN timer.lease IS NOT NULL THEN timer.leased_until END,
+             again = timer.lease IS NOT NULL"
     ))
     .bind(jobs.iter().map(|due| due.kind).collect::<Vec<_>>())
     .bind(jobs.iter().map(|due| due.key).collect::<Vec<_>>())
@@ -70,6 +73,18 @@ pub(crate) async fn unset(sql: &mut PgConnection, jobs: &[(&'static str, Uuid)])
     ))
     .bind(jobs.iter().map(|job| job.0).collect::<Vec<_>>())
     .bind(jobs.iter().map(|job| job.1).collect::<Vec<_>>())
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+/// Deletes a job that is under way, unless it was set anew meanwhile.
+pub(crate) async fn done(sql: &mut PgConnection, kind: &'static str, key: Uuid) -> Result<(), Failure> {
+    sqlx::query(sql!(
+        "DELETE FROM timer WHERE kind = $1 AND key = $2 AND lease IS NOT NULL AND NOT again"
+    ))
+    .bind(kind)
+    .bind(key)
     .execute(sql)
     .await?;
     Ok(())

@@ -55,7 +55,7 @@ pub fn relay(store: &Store, service: &'static str, ledger: Link) {
     });
 }
 
-fn new_holder(store: &Store) -> Uuid {
+pub(crate) fn new_holder(store: &Store) -> Uuid {
     let id: aex_types::EventId = store.runtime().id();
     id.uuid()
 }

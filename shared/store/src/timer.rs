@@ -18,7 +18,7 @@ use aex_types::Timestamp;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::{Failure, Store, sql};
+use crate::{Failure, Store, outbox::new_holder, sql};
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(30);
@@ -40,8 +40,8 @@ pub trait Job: Send + Sync + 'static {
     /// Why an attempt failed; it is tried again.
     type Error: Explain + Send;
 
-    /// Does it. In the transaction of its effect it unschedules itself; a job that is still scheduled afterwards is run
-    /// again.
+    /// Does it. In the transaction of its effect it says that it is [`done`](crate::Tx::done); a job that is still
+    /// scheduled afterwards, or was scheduled anew meanwhile, is run again.
     fn run(&self, call: Call, key: Uuid) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
@@ -95,7 +95,8 @@ impl Wakers {
     }
 }
 
-type Due = (Uuid, i32);
+/// What one attempt has taken: the job's key, the lease, which attempt it is.
+type Taken = (Uuid, Uuid, i32);
 
 /// Runs the jobs of one kind as they fall due.
 #[derive(Debug)]
@@ -162,7 +163,7 @@ impl<J: Job> Timers<J> {
             if due.is_empty() {
                 return self.next().await;
             }
-            for (key, attempts) in due {
+            for (key, lease, attempts) in due {
                 let Ok(place) = Arc::clone(places).acquire_owned().await else {
                     return Ok(None);
                 };
@@ -170,7 +171,7 @@ impl<J: Job> Timers<J> {
                 let worker = Arc::clone(self);
                 self.store.runtime().spawn(async move {
                     let under_way = UnderWay(&worker.under_way, key);
-                    worker.attempt(key, attempts).await;
+                    worker.attempt((key, lease, attempts)).await;
                     drop((under_way, place));
                     worker.store.0.timers.of(J::KIND).wake();
                 });
@@ -178,8 +179,8 @@ impl<J: Job> Timers<J> {
         }
     }
 
-    async fn attempt(&self, key: Uuid, attempts: i32) {
-        let pause = match self.run_leased(key).await {
+    async fn attempt(&self, (key, lease, attempts): Taken) {
+        let pause = match self.run_leased(key, lease).await {
             // Done jobs are gone; one that asked to be run later is not due; one that is neither waits a little.
             Ok(()) => BACK_OFF.0,
             Err(error) => {
@@ -188,75 +189,82 @@ impl<J: Job> Timers<J> {
                 doubled.min(BACK_OFF.1)
             }
         };
-        if let Err(error) = self.give_back(key, pause).await {
+        if let Err(error) = self.give_back(key, lease, pause).await {
             tracing::warn!(kind = J::KIND, %key, error = %chain(&error), "a job waits for its lease to end");
         }
     }
 
     /// Runs a job and keeps its lease meanwhile, so that others wait while this replica lives and no longer. Neither waits
     /// for the other: a renewal needs a connection, and the jobs may have all of them.
-    async fn run_leased(&self, key: Uuid) -> Result<(), String> {
+    async fn run_leased(&self, key: Uuid, lease: Uuid) -> Result<(), String> {
         let call = Call::own(self.store.runtime(), self.service, J::KIND, ATTEMPT);
         tokio::select! {
             ended = tokio::time::timeout(ATTEMPT, self.job.run(call, key)) => match ended {
                 Ok(ended) => ended.map_err(|error| chain(&error)),
                 Err(_) => Err("it did not end in time".to_owned()),
             },
-            never = self.keep(key) => match never {},
+            never = self.keep(key, lease) => match never {},
         }
     }
 
-    async fn keep(&self, key: Uuid) -> Infallible {
+    async fn keep(&self, key: Uuid, lease: Uuid) -> Infallible {
         loop {
             self.store.runtime().pause(RENEWAL).await;
-            if let Err(error) = self.renew(key).await {
+            if let Err(error) = self.renew(key, lease).await {
                 tracing::debug!(kind = J::KIND, %key, %error, "a lease cannot be renewed");
             }
         }
     }
 
-    async fn renew(&self, key: Uuid) -> Result<(), Failure> {
+    /// A lease that ended and was taken by another is the other's.
+    async fn renew(&self, key: Uuid, lease: Uuid) -> Result<(), Failure> {
         let until = self.store.runtime().now().saturating_add(LEASE);
         sqlx::query(sql!(
-            "UPDATE timer SET leased_until = $3 WHERE kind = $1 AND key = $2 AND leased_until IS NOT NULL"
+            "UPDATE timer SET leased_until = $4 WHERE kind = $1 AND key = $2 AND lease = $3"
         ))
         .bind(J::KIND)
         .bind(key)
+        .bind(lease)
         .bind(chrono::DateTime::from(until))
         .execute(&self.store.0.pool)
         .await?;
         Ok(())
     }
 
-    /// Takes what is due: what nobody has taken, and what was left by others whose lease ended. A job that was scheduled
-    /// anew while it is under way here is taken again; one whose renewal is late is not.
-    async fn due(&self, most: usize) -> Result<Vec<Due>, Failure> {
+    /// Takes what is due: what nobody has taken, and what was left by others whose lease ended. What is
+    /// under way here is not taken beside itself, whether it was scheduled anew or its renewal is late.
+    ///
+    /// That a job is to be run again is kept until an attempt gives it back: one whose lease ended may still say that it
+    /// is done.
+    async fn due(&self, most: usize) -> Result<Vec<Taken>, Failure> {
         let now = self.store.runtime().now();
         let due = sqlx::query_as(sql!(
-            "UPDATE timer SET leased_until = $3, attempts = attempts + 1
+            "UPDATE timer SET lease = $6, leased_until = $3, attempts = attempts + 1
              WHERE kind = $1 AND key IN (
                  SELECT key FROM timer
                  WHERE kind = $1 AND due_time <= $2
-                     AND (leased_until IS NULL OR (leased_until <= $2 AND key <> ALL($5)))
+                     AND (leased_until IS NULL OR leased_until <= $2) AND key <> ALL($5)
                  ORDER BY due_time LIMIT $4 FOR UPDATE SKIP LOCKED)
-             RETURNING key, attempts"
+             RETURNING key, lease, attempts"
         ))
         .bind(J::KIND)
         .bind(chrono::DateTime::from(now))
         .bind(chrono::DateTime::from(now.saturating_add(LEASE)))
         .bind(i64::try_from(most).unwrap_or(1))
         .bind(self.taken())
+        .bind(new_holder(&self.store))
         .fetch_all(&self.store.0.pool)
         .await?;
         Ok(due)
     }
 
     /// When the next job is due, or a lease ends. Jobs that are not due yet may be as many as there are contracts: the
-    /// first of them is read from the index, and only what is due can be leased.
+    /// first of them is read from the index, and only what is due can be leased. What is under way here wakes the worker
+    /// when it ends.
     async fn next(&self) -> Result<Option<Timestamp>, Failure> {
         let next: Option<chrono::DateTime<chrono::Utc>> = sqlx::query_scalar(sql!(
             "SELECT LEAST(
-                 (SELECT MIN(due_time) FROM timer WHERE kind = $1 AND leased_until IS NULL),
+                 (SELECT MIN(due_time) FROM timer WHERE kind = $1 AND leased_until IS NULL AND key <> ALL($3)),
                  (SELECT MIN(GREATEST(due_time, leased_until)) FROM timer
                   WHERE kind = $1 AND due_time <= $2 AND leased_until IS NOT NULL AND key <> ALL($3)))"
         ))
@@ -272,14 +280,17 @@ impl<J: Job> Timers<J> {
         lock(&self.under_way).iter().copied().collect()
     }
 
-    async fn give_back(&self, key: Uuid, pause: Duration) -> Result<(), Failure> {
+    /// What was scheduled anew during the attempt does not wait.
+    async fn give_back(&self, key: Uuid, lease: Uuid, pause: Duration) -> Result<(), Failure> {
         let later = self.store.runtime().now().saturating_add(pause);
         sqlx::query(sql!(
-            "UPDATE timer SET leased_until = CASE WHEN due_time > $3 THEN NULL ELSE $3 END
-             WHERE kind = $1 AND key = $2 AND leased_until IS NOT NULL"
+            "UPDATE timer SET lease = NULL, again = false,
+                 leased_until = CASE WHEN again OR due_time > $4 THEN NULL ELSE $4 END
+             WHERE kind = $1 AND key = $2 AND lease = $3"
         ))
         .bind(J::KIND)
         .bind(key)
+        .bind(lease)
         .bind(chrono::DateTime::from(later))
         .execute(&self.store.0.pool)
         .await?;

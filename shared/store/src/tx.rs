@@ -141,7 +141,8 @@ impl<'c> Tx<'c> {
         self.facts.extend(facts);
     }
 
-    /// Does something at a moment, once: the job of this kind is run for the key. A second call moves the moment.
+    /// Does something at a moment, once: the job of this kind is run for the key. A second call moves the moment;
+    /// a job that is under way is run again after this attempt.
     pub async fn schedule(&mut self, kind: &'static str, key: Uuid, due: Timestamp) -> Result<(), Failure> {
         self.schedule_all(&[Due::new(kind, key, due)]).await
     }
@@ -155,12 +156,18 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
-    /// Takes many jobs back, or marks them done.
+    /// A job says of itself that it is done. What was scheduled since it was taken stays: the job may have read the state
+    /// before that, and is run again.
+    pub async fn done(&mut self, kind: &'static str, key: Uuid) -> Result<(), Failure> {
+        jobs::done(self.sql(), kind, key).await
+    }
+
+    /// Takes many jobs back, as [`unschedule`](Self::unschedule) takes one.
     pub async fn unschedule_all(&mut self, jobs: &[(&'static str, Uuid)]) -> Result<(), Failure> {
         jobs::unset(self.sql(), jobs).await
     }
 
-    /// Takes a job back, or marks it done.
+    /// Takes a job back, whoever scheduled it and whenever: what this transaction holds says that there is nothing to do.
     pub async fn unschedule(&mut self, kind: &'static str, key: Uuid) -> Result<(), Failure> {
         self.unschedule_all(&[(kind, key)]).await
     }

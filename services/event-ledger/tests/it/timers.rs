@@ -31,7 +31,7 @@ impl Job for Bell {
         self.store
             .work(&mut call, async |tx| {
                 run(tx, key).await?;
-                tx.unschedule(KIND, key).await
+                tx.done(KIND, key).await
             })
             .await
     }
