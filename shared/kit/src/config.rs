@@ -2,11 +2,19 @@
 //! `[redacted]`.
 
 use std::{
-    collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::Path, path::PathBuf, time::Duration,
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use ::config::{Config, Environment, File, Source as _};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeOwned},
+};
 
 /// Configuration that cannot be used, in one line that names the key.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +122,19 @@ pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, word)| word)
 }
 
+/// Reads a number that has to be there for anything to work at all: of none of it, a process would start and serve nobody.
+pub fn at_least_one<'de, D, N>(deserializer: D) -> Result<N, D::Error>
+where
+    D: Deserializer<'de>,
+    N: Deserialize<'de> + Default + PartialEq,
+{
+    let number = N::deserialize(deserializer)?;
+    if number == N::default() {
+        return Err(de::Error::custom("has to be at least 1"));
+    }
+    Ok(number)
+}
+
 /// How a service is served.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -121,8 +142,10 @@ pub struct Server {
     /// Where it listens; absent means in process only.
     pub listen: Option<SocketAddr>,
     /// Calls that it carries at once; more are refused with UNAVAILABLE.
+    #[serde(deserialize_with = "at_least_one")]
     pub max_calls: usize,
     /// Watches that it holds open at once.
+    #[serde(deserialize_with = "at_least_one")]
     pub max_watches: usize,
     /// Answers reflection: for development on loopback.
     pub reflection: bool,
@@ -158,8 +181,10 @@ pub struct Database {
     /// The role that migrates; absent means the one of the URL.
     pub owner_url: Option<Secret>,
     /// The most connections.
+    #[serde(deserialize_with = "at_least_one")]
     pub max_connections: u32,
     /// The longest that a call waits for a connection, in milliseconds.
+    #[serde(deserialize_with = "at_least_one")]
     pub acquire_ms: u64,
     /// How many days what watchers were told is kept, so that they can resume.
     pub watch_log_days: NonZeroU32,
@@ -319,6 +344,27 @@ mod tests {
         std::fs::write(&file, "[example]\nzzz = 7\n").unwrap();
         let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
         assert!(refused.contains("choose from server, database"), "{refused}");
+    }
+
+    #[test]
+    fn what_a_service_cannot_work_without_is_refused_when_it_is_zero() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aex.toml");
+        for (section, key) in [
+            ("server", "max_calls"),
+            ("server", "max_watches"),
+            ("database", "max_connections"),
+            ("database", "acquire_ms"),
+            ("database", "watch_log_days"),
+        ] {
+            std::fs::write(&file, format!("[example.{section}]\n{key} = 1\n")).unwrap();
+            load::<Example>("example", Some(&file)).unwrap();
+            std::fs::write(&file, format!("[example.{section}]\n{key} = 0\n")).unwrap();
+            let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
+            for word in ["configuration of example", &format!("{section}.{key}")] {
+                assert!(refused.contains(word), "{word} in {refused}");
+            }
+        }
     }
 
     #[test]

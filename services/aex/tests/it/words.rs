@@ -158,6 +158,17 @@ fn a_configuration_that_cannot_be_used() {
         &refused(&machine.run(&check)),
         &["gateway", "did you mean listen?"],
     );
+    for (section, key) in [
+        ("identity.database", "max_connections"),
+        ("identity.database", "acquire_ms"),
+        ("identity.server", "max_calls"),
+        ("identity.server", "max_watches"),
+        ("gateway", "max_connections"),
+    ] {
+        std::fs::write(&file, format!("[{section}]\n{key} = 0\n")).unwrap();
+        let said = refused(&machine.run(&check));
+        names(&said, &["configuration of", key, "at least 1"]);
+    }
     std::fs::write(&file, "[identity.server]\nmax_calls = 7\n").unwrap();
     machine.says(&check);
     let output = machine
