@@ -19,6 +19,7 @@ use crate::{
     home::{Home, Running, TRUST_DOMAIN},
     operator::Switch,
     problem::Problem,
+    serve::understood,
     show,
 };
 
@@ -48,6 +49,7 @@ pub(crate) async fn run(options: Dev) -> Result<(), Problem> {
         log_level: options.log,
         log_json: None,
     });
+    understood()?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let home = Home::choose(options.data_dir)?;

@@ -86,6 +86,44 @@ pub fn sections(file: &Path) -> Result<Vec<String>, ConfigError> {
     Ok(names)
 }
 
+/// A variable of the environment that is of no section: as it is written, and the section that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// The variable.
+    pub variable: String,
+    /// Its section, spelled as in a file.
+    pub section: String,
+}
+
+/// The first variable of the environment, by name, that is of none of these sections.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names only, and at start: what they say is read with the sections"
+)]
+pub fn stray<'a>(sections: &(impl IntoIterator<Item = &'a str> + Clone)) -> Option<Stray> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    first_stray(names, sections)
+}
+
+/// The first of these variables, by name, that is of none of these sections. Those without a double underscore are options
+/// of commands.
+fn first_stray<'a>(
+    names: impl IntoIterator<Item = String>,
+    sections: &(impl IntoIterator<Item = &'a str> + Clone),
+) -> Option<Stray> {
+    let stray = names.into_iter().filter_map(|variable| {
+        let section = variable
+            .to_lowercase()
+            .strip_prefix("aex_")?
+            .split_once("__")?
+            .0
+            .replace('_', "-");
+        let is_known = sections.clone().into_iter().any(|known| known == section);
+        (!is_known).then_some(Stray { variable, section })
+    });
+    stray.min_by(|one, other| one.variable.cmp(&other.variable))
+}
+
 /// Keys whose values are lists: in the environment they are separated by commas.
 const LISTS: [&str; 2] = ["auth.principal_key_files", "origins"];
 
@@ -364,6 +402,40 @@ mod tests {
             for word in ["configuration of example", &format!("{section}.{key}")] {
                 assert!(refused.contains(word), "{word} in {refused}");
             }
+        }
+    }
+
+    #[test]
+    fn a_variable_of_no_section_is_found_and_options_of_commands_are_left_alone() {
+        let found = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned());
+            first_stray(names, &["identity", "event-ledger"]).map(|stray| (stray.variable, stray.section))
+        };
+        assert_eq!(
+            found(&[
+                "AEX_IDENTITY__SERVER__LISTEN",
+                "aex_event_ledger__database__url",
+                "AEX_DATA_DIR",
+                "AEX_API_KEY",
+                "AEX_PG_BIN",
+                "PATH",
+                "OTHER__THING",
+            ]),
+            None
+        );
+        assert_eq!(
+            found(&["AEX_TWO__X", "AEX_ONE__X"]),
+            Some(("AEX_ONE__X".to_owned(), "one".to_owned()))
+        );
+        for (variable, section) in [
+            ("AEX_IDENTITTY__SERVER__LISTEN", "identitty"),
+            ("AEX__IDENTITY__LISTEN", "-identity"),
+            ("AEX_EVENTLEDGER__DATABASE__URL", "eventledger"),
+        ] {
+            assert_eq!(
+                found(&["AEX_LOG", variable, "AEX_GATEWAY"]),
+                Some((variable.to_owned(), section.to_owned()))
+            );
         }
     }
 

@@ -193,6 +193,40 @@ fn a_configuration_that_cannot_be_used() {
 }
 
 #[test]
+fn a_variable_of_a_section_that_does_not_exist() {
+    let machine = Machine::new();
+    for arguments in [
+        &["config", "check"][..],
+        &["serve", "identity"],
+        &["dev", "--port", "0"],
+    ] {
+        let told = |name: &str| refused(&machine.command(arguments).env(name, "foo").output().unwrap());
+        names(
+            &told("AEX_IDENTITTY__SERVER__LISTEN"),
+            &["AEX_IDENTITTY__SERVER__LISTEN", "did you mean AEX_IDENTITY__…?"],
+        );
+        names(
+            &told("AEX_NONSENSE__X"),
+            &[
+                "AEX_NONSENSE__X",
+                "choose from",
+                "AEX_EVENT_LEDGER",
+                "AEX_GATEWAY",
+            ],
+        );
+    }
+    assert!(!machine.data().exists());
+    let output = machine
+        .command(&["config", "check"])
+        .env("AEX_BID_GATEWAY__SERVER__MAX_CALLS", "7")
+        .env("AEX_PG_BIN", "/nowhere")
+        .env("AEX_LOG", "warn")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
 fn a_service_that_does_not_exist_or_is_told_nothing() {
     let machine = Machine::new();
     names(
