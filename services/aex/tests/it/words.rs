@@ -245,6 +245,23 @@ fn a_service_that_does_not_exist_or_is_told_nothing() {
 }
 
 #[test]
+fn an_exchange_that_was_killed_does_not_run_whatever_it_has_noted() {
+    let machine = Machine::new();
+    let mut running = machine.start();
+    running.signal("KILL");
+    assert!(machine.data().join("operator.json").exists());
+    let data = machine.data().display().to_string();
+    names(
+        &refused(&machine.run(&["init"])),
+        &[
+            "no exchange runs on",
+            &data,
+            &format!("aex dev --data-dir {data}"),
+        ],
+    );
+}
+
+#[test]
 fn version_and_completions() {
     let machine = Machine::new();
     assert_eq!(
