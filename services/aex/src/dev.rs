@@ -48,7 +48,7 @@ pub(crate) async fn run(options: Dev) -> Result<(), Problem> {
     telemetry::start(&Telemetry {
         log_level: options.log,
         log_json: None,
-    });
+    })?;
     understood()?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -87,7 +87,7 @@ async fn up(
     let mesh = Mesh::new(runtime);
     let mut opened = Vec::new();
     for (service, settings) in services {
-        telemetry::start(&settings.telemetry);
+        telemetry::start(&settings.telemetry)?;
         opened.push(seat(service, settings, file, &mesh, runtime).await?);
     }
     for service in &mut opened {
@@ -138,7 +138,7 @@ async fn seat(
 
 async fn edge(file: Option<&Path>, mesh: &Mesh, runtime: &Runtime) -> Result<(), Problem> {
     let config: aex_gateway::Config = aex_kit::config::load(aex_gateway::NAME, file)?;
-    telemetry::start(&config.telemetry);
+    telemetry::start(&config.telemetry)?;
     if !config.peers.is_empty() {
         let credentials = credentials(aex_gateway::NAME, &config.auth, runtime)?;
         mesh.identity(aex_gateway::NAME, credentials);

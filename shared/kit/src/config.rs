@@ -250,11 +250,21 @@ impl Default for Database {
     }
 }
 
+/// Reads what is to be logged: a mistake in it is found before something has to be looked for in a log.
+fn log_filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let filter = String::deserialize(deserializer)?;
+    match crate::telemetry::read(&filter) {
+        Ok(_) => Ok(filter),
+        Err(error) => Err(de::Error::custom(error)),
+    }
+}
+
 /// What a process tells about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// What is logged: `info`, or a filter such as `aex_kit=debug,info`.
+    #[serde(deserialize_with = "log_filter")]
     pub log_level: String,
     /// JSON lines or readable ones; absent means readable on a terminal only.
     pub log_json: Option<bool>,

@@ -227,6 +227,23 @@ fn a_variable_of_a_section_that_does_not_exist() {
 }
 
 #[test]
+fn a_log_filter_that_cannot_be_read() {
+    let machine = Machine::new();
+    for (arguments, variable) in [
+        (&["dev", "--port", "0"][..], "AEX_LOG"),
+        (&["config", "check"], "AEX_IDENTITY__TELEMETRY__LOG_LEVEL"),
+        (&["serve", "identity"], "AEX_IDENTITY__TELEMETRY__LOG_LEVEL"),
+    ] {
+        let output = machine.command(arguments).env(variable, "aex_kit=loud").output();
+        names(
+            &refused(&output.unwrap()),
+            &["cannot read the log filter", "aex_kit=loud", "`info`"],
+        );
+    }
+    assert!(!machine.data().exists());
+}
+
+#[test]
 fn a_service_that_does_not_exist_or_is_told_nothing() {
     let machine = Machine::new();
     names(
