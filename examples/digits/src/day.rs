@@ -1,6 +1,11 @@
 //! The market day from outside: starts an exchange and the agents, lets a consumer trade, and looks whether all is well.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use aex_proto::aex::{
     settlement::v1::{DepositStatus, GetBalanceRequest, GetDepositRequest, RequestDepositRequest},
@@ -22,7 +27,7 @@ use crate::{
     chaos::Chaos,
     consumer::{Consumer, usd},
     exchange::{Exchange, find_aex, open_log},
-    images,
+    images::{self, Images},
     key::{hex, key},
     methods::{Method, share},
     outside::{pause, secret},
@@ -70,48 +75,80 @@ pub(crate) struct DayArgs {
     pub(crate) json: bool,
 }
 
-/// The files of a day.
-struct Folder(PathBuf);
+/// The files of a day, which no other day gets as long as this exists.
+struct Folder {
+    path: PathBuf,
+    /// Beside the folder, which comes and goes; the lock ends with the process, however that ends.
+    _lock: File,
+}
 
 impl Folder {
-    /// Empties it, unless the last day goes on.
+    /// Empties it, unless the last day goes on. Refuses one on which a day runs.
     fn prepare(args: &DayArgs) -> Result<Self, String> {
         let user = rustix::process::geteuid().as_raw();
         let default = || std::env::temp_dir().join(format!("aex-market-day-{user}"));
-        let folder = Self(args.data_dir.clone().unwrap_or_else(default));
-        let trouble = |error: std::io::Error| format!("{}: {error}", folder.0.display());
-        if !args.keep && folder.0.is_dir() {
+        let named = args.data_dir.clone().unwrap_or_else(default);
+        let trouble = |error: std::io::Error| format!("{}: {error}", named.display());
+        fs::create_dir_all(&named).map_err(trouble)?;
+        // However a folder is spelled, its lock is one file.
+        let path = named.canonicalize().map_err(trouble)?;
+        let folder = Self {
+            _lock: lock(&path)?,
+            path,
+        };
+        if !args.keep {
             folder.is_ours()?;
-            fs::remove_dir_all(&folder.0).map_err(trouble)?;
+            fs::remove_dir_all(&folder.path).map_err(trouble)?;
+            fs::create_dir_all(&folder.path).map_err(trouble)?;
         }
-        fs::create_dir_all(&folder.0).map_err(trouble)?;
         fs::write(
             folder.mark(),
             "The data of a market day. The next one empties this folder.\n",
         )
         .map_err(trouble)?;
-        folder.0.canonicalize().map(Self).map_err(trouble)
+        Ok(folder)
     }
 
     /// Refuses to empty what no day has filled.
     fn is_ours(&self) -> Result<(), String> {
-        let is_empty = fs::read_dir(&self.0).is_ok_and(|mut entries| entries.next().is_none());
+        let is_empty = fs::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_none());
         if is_empty || self.mark().is_file() {
             Ok(())
         } else {
             Err(format!(
                 "{} is not empty and no market day filled it: name another --data-dir",
-                self.0.display()
+                self.path.display()
             ))
         }
     }
 
     fn mark(&self) -> PathBuf {
-        self.0.join("market-day.txt")
+        self.path.join("market-day.txt")
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path.join(name)
+    }
+}
+
+/// Takes a folder for one day.
+fn lock(folder: &Path) -> Result<File, String> {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let trouble = |error: std::io::Error| format!("{}: {error}: name another --data-dir", path.display());
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(trouble)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(format!(
+            "another market day runs in {}: wait until it has ended, or name another --data-dir",
+            folder.display()
+        )),
+        Err(TryLockError::Error(error)) => Err(trouble(error)),
     }
 }
 
@@ -119,9 +156,13 @@ impl Folder {
 pub(crate) async fn run(args: &DayArgs) -> Result<Report, String> {
     let limit = DAY_LIMIT + WORK_LIMIT * args.works;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| error.to_string())?;
+    let aex = find_aex()?;
+    let images = images::load()?;
+    // It is held until the exchange has ended too.
+    let folder = Folder::prepare(args)?;
     let mut running = None;
     let played = tokio::select! {
-        played = timeout(limit, play(args, &mut running)) => {
+        played = timeout(limit, play(args, &aex, images, &folder, &mut running)) => {
             played.unwrap_or_else(|_| Err(format!("the day has not ended within {} s", limit.as_secs())))
         }
         _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
@@ -142,21 +183,24 @@ pub(crate) async fn run(args: &DayArgs) -> Result<Report, String> {
 }
 
 /// Plays a day on an exchange that it leaves in `running`.
-async fn play(args: &DayArgs, running: &mut Option<Exchange>) -> Result<Report, String> {
-    let aex = find_aex()?;
-    let images = images::load()?;
-    let folder = Folder::prepare(args)?;
+async fn play(
+    args: &DayArgs,
+    aex: &Path,
+    images: Images,
+    folder: &Folder,
+    running: &mut Option<Exchange>,
+) -> Result<Report, String> {
     let progress = Progress::new(args.works, args.json);
     let begun = Instant::now();
 
     progress.say("starting the exchange");
-    let exchange = Exchange::launch(&aex, &folder.at("exchange"), &folder.at("exchange.log"))?;
+    let exchange = Exchange::launch(aex, &folder.at("exchange"), &folder.at("exchange.log"))?;
     let exchange = running.insert(exchange);
     exchange.start().await?;
     progress.say(&format!(
         "the exchange listens at {}; its files are in {}",
         exchange.edge(),
-        folder.0.display()
+        folder.path.display()
     ));
     let cast = Cast::of(&folder.at("cast.json"), exchange).await?;
     let acks_path = folder.at("acks");
@@ -435,8 +479,6 @@ pub(crate) fn tell(report: &Report, is_json: bool) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     fn args(data_dir: &Path, keep: bool) -> DayArgs {
@@ -457,11 +499,36 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("day");
         let folder = Folder::prepare(&args(&path, false)).unwrap();
-        fs::write(folder.at("acks"), "work work_1\n").unwrap();
-        Folder::prepare(&args(&path, true)).unwrap();
-        assert!(folder.at("acks").is_file());
-        Folder::prepare(&args(&path, false)).unwrap();
-        assert!(!folder.at("acks").exists());
+        let acks = folder.at("acks");
+        fs::write(&acks, "work work_1\n").unwrap();
+        drop(folder);
+        drop(Folder::prepare(&args(&path, true)).unwrap());
+        assert!(acks.is_file());
+        drop(Folder::prepare(&args(&path, false)).unwrap());
+        assert!(!acks.exists());
+    }
+
+    #[test]
+    fn the_folder_of_a_day_that_runs_is_left_alone_however_it_is_spelled() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("day");
+        let running = Folder::prepare(&args(&path, false)).unwrap();
+        let acks = running.at("acks");
+        fs::write(&acks, "work work_1\n").unwrap();
+        let link = parent.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        for spelled in [path.clone(), path.join("../day/"), link] {
+            for keep in [false, true] {
+                let refused = Folder::prepare(&args(&spelled, keep)).map(|_| ()).unwrap_err();
+                for words in ["another market day runs in", "name another --data-dir"] {
+                    assert!(refused.contains(words), "{words} in {refused}");
+                }
+            }
+            assert!(acks.is_file());
+        }
+        drop(running);
+        drop(Folder::prepare(&args(&path, false)).unwrap());
+        assert!(!acks.exists());
     }
 
     #[test]

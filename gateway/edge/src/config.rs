@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use aex_kit::config::{Auth, Peers, Telemetry};
+use aex_kit::config::{Auth, Peers, Telemetry, at_least_one};
 use serde::{Deserialize, Serialize};
 
 use crate::{OpenError, acceptor::Acceptor};
@@ -25,8 +25,10 @@ pub struct Config {
     /// Answers reflection; only ever on loopback, where it is the default.
     pub reflection: Option<bool>,
     /// Connections at once; more are closed.
+    #[serde(deserialize_with = "at_least_one")]
     pub max_connections: usize,
     /// Calls and watches at once on one connection.
+    #[serde(deserialize_with = "at_least_one")]
     pub max_streams: u32,
     /// The private key, as PEM, that principals are signed with.
     pub principal_key_file: Option<PathBuf>,

@@ -1,7 +1,7 @@
 //! `aex dev`: the whole exchange in one process.
 
 use std::{
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,6 +19,7 @@ use crate::{
     home::{Home, Running, TRUST_DOMAIN},
     operator::Switch,
     problem::Problem,
+    serve::understood,
     show,
 };
 
@@ -47,10 +48,15 @@ pub(crate) async fn run(options: Dev) -> Result<(), Problem> {
     telemetry::start(&Telemetry {
         log_level: options.log,
         log_json: None,
-    });
+    })?;
+    understood()?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let home = Home::choose(options.data_dir)?;
+    // Where an exchange runs already, its data directory is refused, which says more than its port does.
+    if home.running().is_none() {
+        free(options.port)?;
+    }
     let mut exchange = tokio::select! {
         opened = Exchange::open(&home) => opened?,
         _ = interrupt.recv() => return Ok(()),
@@ -76,14 +82,30 @@ pub(crate) async fn run(options: Dev) -> Result<(), Problem> {
     ended
 }
 
+/// Refuses a port that is taken before a cluster is made for it. It is let go again: nobody shall wait at a door that is not open
+/// yet.
+fn free(port: u16) -> Result<(), Problem> {
+    let address = edge(port);
+    let refused = |error: std::io::Error| {
+        Problem::new(format!(
+            "cannot listen on {address}: {error}: choose another --port"
+        ))
+    };
+    TcpListener::bind(address).map(drop).map_err(refused)
+}
+
+fn edge(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
 /// Opens the doors, lets the workers begin, and says where everything is.
 async fn up(home: &Home, exchange: &mut Exchange, port: u16, begun: Instant) -> Result<(), Problem> {
     let runtime = exchange.runtime.clone();
     let mut config: aex_gateway::Config = aex_kit::config::load(aex_gateway::NAME, None)?;
-    config.listen = SocketAddr::from(([127, 0, 0, 1], port));
+    config.listen = edge(port);
     let signer = aex_kit::principal::PrincipalKey::from_pem(exchange.secrets.principal.private_pem())?;
     let names: Vec<_> = exchange.services.iter().map(|service| service.name).collect();
-    let edge = Edge::open(&config, signer, &exchange.mesh, &runtime, &names)?
+    let door = Edge::open(&config, signer, &exchange.mesh, &runtime, &names)?
         .listen()
         .await?;
 
@@ -103,7 +125,7 @@ async fn up(home: &Home, exchange: &mut Exchange, port: u16, begun: Instant) -> 
 
     let running = Running {
         operator: operator.address,
-        edge: format!("http://{}", edge.address),
+        edge: format!("http://{}", door.address),
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         database_ms: u64::try_from(exchange.server.started_in().as_millis()).unwrap_or(u64::MAX),

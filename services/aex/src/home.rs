@@ -9,9 +9,10 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use aex_kit::{
@@ -32,6 +33,8 @@ const PORT_NAME: &str = "gateway";
 const OPERATOR: &str = "operator";
 /// What must be free on the disk before PostgreSQL is started, in bytes.
 const LEAST_ROOM: u64 = 256 << 20;
+/// How long the operator port, which is on this machine, may take to take a connection.
+const KNOCK: Duration = Duration::from_secs(1);
 
 /// A data directory.
 #[derive(Debug, Clone)]
@@ -221,16 +224,20 @@ impl Home {
         let _ = fs::remove_file(self.note());
     }
 
-    /// Where the running exchange of this directory can be reached; `None` when none is noted.
+    /// Where the running exchange of this directory can be reached; `None` when none is noted, or nobody listens where one is:
+    /// who is killed takes no note away.
     pub(crate) fn running(&self) -> Option<Running> {
-        serde_json::from_str(&fs::read_to_string(self.note()).ok()?).ok()
+        let running: Running = serde_json::from_str(&fs::read_to_string(self.note()).ok()?).ok()?;
+        let knock = TcpStream::connect_timeout(&running.operator, KNOCK);
+        let is_gone = knock.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused);
+        (!is_gone).then_some(running)
     }
 
     /// The way to the operator port of the exchange that runs here.
     pub(crate) fn operator(&self) -> Result<Wire, Problem> {
         let running = self.running().ok_or_else(|| {
             Problem::new(format!(
-                "no exchange runs on {}: start one with `aex dev`, or name its --data-dir",
+                "no exchange runs on {0}: start one with `aex dev --data-dir {0}`, or name its --data-dir",
                 self.0.display()
             ))
         })?;

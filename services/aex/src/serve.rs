@@ -87,7 +87,7 @@ async fn up(
     let mesh = Mesh::new(runtime);
     let mut opened = Vec::new();
     for (service, settings) in services {
-        telemetry::start(&settings.telemetry);
+        telemetry::start(&settings.telemetry)?;
         opened.push(seat(service, settings, file, &mesh, runtime).await?);
     }
     for service in &mut opened {
@@ -138,7 +138,7 @@ async fn seat(
 
 async fn edge(file: Option<&Path>, mesh: &Mesh, runtime: &Runtime) -> Result<(), Problem> {
     let config: aex_gateway::Config = aex_kit::config::load(aex_gateway::NAME, file)?;
-    telemetry::start(&config.telemetry);
+    telemetry::start(&config.telemetry)?;
     if !config.peers.is_empty() {
         let credentials = credentials(aex_gateway::NAME, &config.auth, runtime)?;
         mesh.identity(aex_gateway::NAME, credentials);
@@ -224,8 +224,34 @@ fn environment(name: &str) -> String {
     format!("AEX_{}", name.replace('-', "_").to_uppercase())
 }
 
-/// A file that was named must be there and have sections of services that exist; what they say is judged one by one.
+/// The sections that a configuration may have.
+fn sections() -> impl Iterator<Item = &'static str> + Clone {
+    let services = SERVICES.iter().map(|service| service.name);
+    services.chain([aex_gateway::NAME, deployment::SECTION])
+}
+
+/// A variable of the environment that looks like a key of a section must be one: nobody else would say that it is misspelt.
+pub(crate) fn understood() -> Result<(), Problem> {
+    let Some(stray) = aex_kit::config::stray(&sections()) else {
+        return Ok(());
+    };
+    let advice = match aex_kit::config::nearest(&stray.section, sections()) {
+        Some(near) => format!("did you mean {}__…?", environment(near)),
+        None => format!(
+            "choose from {}",
+            sections().map(environment).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    Err(Problem::new(format!(
+        "the environment sets {}, which is of no service: {advice}",
+        stray.variable
+    )))
+}
+
+/// A file that was named must be there and have sections of services that exist, and the environment name no others; what
+/// they say is judged one by one.
 pub(crate) fn readable(file: Option<&Path>) -> Result<(), Problem> {
+    understood()?;
     let Some(file) = file else { return Ok(()) };
     let refused = |error: String| {
         Problem::new(format!(
@@ -233,18 +259,14 @@ pub(crate) fn readable(file: Option<&Path>) -> Result<(), Problem> {
             file.display()
         ))
     };
-    let sections = aex_kit::config::sections(file).map_err(|error| refused(error.to_string()))?;
-    let known = || {
-        let services = SERVICES.iter().map(|service| service.name);
-        services.chain([aex_gateway::NAME, deployment::SECTION])
-    };
-    for section in sections {
-        if known().any(|name| name == section) {
+    let found = aex_kit::config::sections(file).map_err(|error| refused(error.to_string()))?;
+    for section in found {
+        if sections().any(|name| name == section) {
             continue;
         }
-        let advice = match aex_kit::config::nearest(&section, known()) {
+        let advice = match aex_kit::config::nearest(&section, sections()) {
             Some(near) => format!("did you mean [{near}]?"),
-            None => format!("choose from {}", known().collect::<Vec<_>>().join(", ")),
+            None => format!("choose from {}", sections().collect::<Vec<_>>().join(", ")),
         };
         return Err(refused(format!("there is no section [{section}]: {advice}")));
     }

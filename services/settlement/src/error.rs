@@ -59,17 +59,50 @@ impl Explain for Error {
     }
 }
 
+/// What the books say of one field of the request, in words that go on from its name.
+fn wrong_field(refusal: &Refusal) -> Option<Invalid> {
+    use Refusal as Why;
+    let (field, words) = match refusal {
+        Why::DepositOutOfRange { amount, min, max } => (
+            "amount",
+            format!("has to be between {min} and {max}, not {amount}"),
+        ),
+        Why::EscrowTooSmall { base, escrow } => (
+            "amount",
+            format!("has to cover a base price of {base}, which {escrow} does not"),
+        ),
+        Why::WindowOutOfRange { window, min, max } => (
+            "dispute_window",
+            format!("has to last from {min:?} to {max:?}, not {window:?}"),
+        ),
+        Why::GrossAboveEscrow { gross, escrow, .. } => (
+            "price",
+            format!("has to be at most the escrow of {escrow}, not {gross}"),
+        ),
+        Why::SameTenant { tenant } => (
+            "provider_tenant_id",
+            format!("has to be another tenant than the consumer, {tenant}"),
+        ),
+        _ => return None,
+    };
+    Some(Invalid::field(field, words))
+}
+
 fn explain_refusal(refusal: &Refusal) -> Fault {
     use Refusal as Why;
-    let invalid = |field: &str| Invalid::field(field, refusal.to_string()).explain();
+    if let Some(invalid) = wrong_field(refusal) {
+        return invalid.explain();
+    }
     match refusal {
+        // These name a field, above.
+        Why::DepositOutOfRange { .. }
+        | Why::EscrowTooSmall { .. }
+        | Why::WindowOutOfRange { .. }
+        | Why::GrossAboveEscrow { .. }
+        | Why::SameTenant { .. } => fault(Code::InvalidArgument, Common::RequestInvalid),
         Why::CurrencyNotSupported { currency } => {
             fault(Code::InvalidArgument, R::CurrencyUnsupported).with("currency_code", currency)
         }
-        Why::DepositOutOfRange { .. } | Why::EscrowTooSmall { .. } => invalid("amount"),
-        Why::WindowOutOfRange { .. } => invalid("dispute_window"),
-        Why::GrossAboveEscrow { .. } => invalid("price"),
-        Why::SameTenant { .. } => invalid("provider_tenant_id"),
         Why::DepositNotFound { deposit } => {
             fault(Code::NotFound, R::DepositNotFound).with("deposit_id", deposit)
         }
@@ -121,7 +154,26 @@ fn explain_refusal(refusal: &Refusal) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use aex_types::Amount;
+
     use super::*;
+
+    #[test]
+    fn what_is_said_of_a_field_goes_on_from_its_name() {
+        let amount = |text: &str| text.parse::<Amount>().unwrap();
+        let refusal = Refusal::DepositOutOfRange {
+            amount: Amount::ZERO,
+            min: amount("0.01"),
+            max: amount("100000"),
+        };
+        let invalid = wrong_field(&refusal).unwrap();
+        let said = &invalid.violations()[0];
+        assert_eq!(
+            format!("{} {}", said.field, said.description),
+            "amount has to be between 0.01 and 100000, not 0"
+        );
+        assert_eq!(Error::Refused(refusal).explain().reason(), "REQUEST_INVALID");
+    }
 
     #[test]
     fn a_failure_of_many_keeps_its_cause() {

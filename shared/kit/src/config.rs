@@ -2,11 +2,19 @@
 //! `[redacted]`.
 
 use std::{
-    collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::Path, path::PathBuf, time::Duration,
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use ::config::{Config, Environment, File, Source as _};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeOwned},
+};
 
 /// Configuration that cannot be used, in one line that names the key.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +86,44 @@ pub fn sections(file: &Path) -> Result<Vec<String>, ConfigError> {
     Ok(names)
 }
 
+/// A variable of the environment that is of no section: as it is written, and the section that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stray {
+    /// The variable.
+    pub variable: String,
+    /// Its section, spelled as in a file.
+    pub section: String,
+}
+
+/// The first variable of the environment, by name, that is of none of these sections.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "names only, and at start: what they say is read with the sections"
+)]
+pub fn stray<'a>(sections: &(impl IntoIterator<Item = &'a str> + Clone)) -> Option<Stray> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    first_stray(names, sections)
+}
+
+/// The first of these variables, by name, that is of none of these sections. Those without a double underscore are options
+/// of commands.
+fn first_stray<'a>(
+    names: impl IntoIterator<Item = String>,
+    sections: &(impl IntoIterator<Item = &'a str> + Clone),
+) -> Option<Stray> {
+    let stray = names.into_iter().filter_map(|variable| {
+        let section = variable
+            .to_lowercase()
+            .strip_prefix("aex_")?
+            .split_once("__")?
+            .0
+            .replace('_', "-");
+        let is_known = sections.clone().into_iter().any(|known| known == section);
+        (!is_known).then_some(Stray { variable, section })
+    });
+    stray.min_by(|one, other| one.variable.cmp(&other.variable))
+}
+
 /// Keys whose values are lists: in the environment they are separated by commas.
 const LISTS: [&str; 2] = ["auth.principal_key_files", "origins"];
 
@@ -114,6 +160,19 @@ pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, word)| word)
 }
 
+/// Reads a number that has to be there for anything to work at all: of none of it, a process would start and serve nobody.
+pub fn at_least_one<'de, D, N>(deserializer: D) -> Result<N, D::Error>
+where
+    D: Deserializer<'de>,
+    N: Deserialize<'de> + Default + PartialEq,
+{
+    let number = N::deserialize(deserializer)?;
+    if number == N::default() {
+        return Err(de::Error::custom("has to be at least 1"));
+    }
+    Ok(number)
+}
+
 /// How a service is served.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -121,8 +180,10 @@ pub struct Server {
     /// Where it listens; absent means in process only.
     pub listen: Option<SocketAddr>,
     /// Calls that it carries at once; more are refused with UNAVAILABLE.
+    #[serde(deserialize_with = "at_least_one")]
     pub max_calls: usize,
     /// Watches that it holds open at once.
+    #[serde(deserialize_with = "at_least_one")]
     pub max_watches: usize,
     /// Answers reflection: for development on loopback.
     pub reflection: bool,
@@ -158,8 +219,10 @@ pub struct Database {
     /// The role that migrates; absent means the one of the URL.
     pub owner_url: Option<Secret>,
     /// The most connections.
+    #[serde(deserialize_with = "at_least_one")]
     pub max_connections: u32,
     /// The longest that a call waits for a connection, in milliseconds.
+    #[serde(deserialize_with = "at_least_one")]
     pub acquire_ms: u64,
     /// How many days what watchers were told is kept, so that they can resume.
     pub watch_log_days: NonZeroU32,
@@ -187,11 +250,21 @@ impl Default for Database {
     }
 }
 
+/// Reads what is to be logged: a mistake in it is found before something has to be looked for in a log.
+fn log_filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let filter = String::deserialize(deserializer)?;
+    match crate::telemetry::read(&filter) {
+        Ok(_) => Ok(filter),
+        Err(error) => Err(de::Error::custom(error)),
+    }
+}
+
 /// What a process tells about itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Telemetry {
     /// What is logged: `info`, or a filter such as `aex_kit=debug,info`.
+    #[serde(deserialize_with = "log_filter")]
     pub log_level: String,
     /// JSON lines or readable ones; absent means readable on a terminal only.
     pub log_json: Option<bool>,
@@ -319,6 +392,61 @@ mod tests {
         std::fs::write(&file, "[example]\nzzz = 7\n").unwrap();
         let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
         assert!(refused.contains("choose from server, database"), "{refused}");
+    }
+
+    #[test]
+    fn what_a_service_cannot_work_without_is_refused_when_it_is_zero() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aex.toml");
+        for (section, key) in [
+            ("server", "max_calls"),
+            ("server", "max_watches"),
+            ("database", "max_connections"),
+            ("database", "acquire_ms"),
+            ("database", "watch_log_days"),
+        ] {
+            std::fs::write(&file, format!("[example.{section}]\n{key} = 1\n")).unwrap();
+            load::<Example>("example", Some(&file)).unwrap();
+            std::fs::write(&file, format!("[example.{section}]\n{key} = 0\n")).unwrap();
+            let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
+            for word in ["configuration of example", &format!("{section}.{key}")] {
+                assert!(refused.contains(word), "{word} in {refused}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_variable_of_no_section_is_found_and_options_of_commands_are_left_alone() {
+        let found = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned());
+            first_stray(names, &["identity", "event-ledger"]).map(|stray| (stray.variable, stray.section))
+        };
+        assert_eq!(
+            found(&[
+                "AEX_IDENTITY__SERVER__LISTEN",
+                "aex_event_ledger__database__url",
+                "AEX_DATA_DIR",
+                "AEX_API_KEY",
+                "AEX_PG_BIN",
+                "PATH",
+                "OTHER__THING",
+            ]),
+            None
+        );
+        assert_eq!(
+            found(&["AEX_TWO__X", "AEX_ONE__X"]),
+            Some(("AEX_ONE__X".to_owned(), "one".to_owned()))
+        );
+        for (variable, section) in [
+            ("AEX_IDENTITTY__SERVER__LISTEN", "identitty"),
+            ("AEX__IDENTITY__LISTEN", "-identity"),
+            ("AEX_EVENTLEDGER__DATABASE__URL", "eventledger"),
+        ] {
+            assert_eq!(
+                found(&["AEX_LOG", variable, "AEX_GATEWAY"]),
+                Some((variable.to_owned(), section.to_owned()))
+            );
+        }
     }
 
     #[test]

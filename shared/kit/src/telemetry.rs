@@ -4,16 +4,44 @@ use std::{io::IsTerminal as _, sync::LazyLock, time::Duration};
 
 use opentelemetry::{KeyValue, metrics::Histogram};
 use tonic::Code;
+use tracing::Level;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, fmt::MakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt,
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, filter_fn},
+    fmt::MakeWriter,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt,
 };
 
 use crate::config::Telemetry;
 
+/// What is to be logged, said in a way that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot read the log filter {filter:?}: {source}: write `warn`, `info`, or a filter such as `aex_kit=debug,info`"
+)]
+pub struct Unreadable {
+    filter: String,
+    #[source]
+    source: tracing_subscriber::filter::ParseError,
+}
+
+/// What PostgreSQL remarks on, such as each table that is there already when a service starts. Its warnings are another level.
+const REMARKS: &str = "sqlx::postgres::notice";
+
+/// Reads what is to be logged.
+pub(crate) fn read(filter: &str) -> Result<EnvFilter, Unreadable> {
+    EnvFilter::try_new(filter).map_err(|source| Unreadable {
+        filter: filter.to_owned(),
+        source,
+    })
+}
+
 /// Starts logging for the process, to standard error; a second start changes nothing.
-pub fn start(config: &Telemetry) {
+pub fn start(config: &Telemetry) -> Result<(), Unreadable> {
     // The first start wins: tests of one binary share a process.
-    let _ = subscriber(config, std::io::stderr, std::io::stderr().is_terminal()).try_init();
+    let _ = subscriber(config, std::io::stderr, std::io::stderr().is_terminal())?.try_init();
+    Ok(())
 }
 
 /// What `start` installs, writing elsewhere.
@@ -21,11 +49,15 @@ pub fn subscriber<W>(
     config: &Telemetry,
     writer: W,
     is_terminal: bool,
-) -> impl SubscriberInitExt + tracing::Subscriber
+) -> Result<impl SubscriberInitExt + tracing::Subscriber + use<W>, Unreadable>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    // Who names them wants them.
+    let with_remarks = config.log_level.contains("sqlx");
+    let filter = read(&config.log_level)?.and(filter_fn(move |event| {
+        with_remarks || event.target() != REMARKS || *event.level() <= Level::WARN
+    }));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = if config.log_json.unwrap_or(!is_terminal) {
         lines
@@ -37,7 +69,7 @@ where
     } else {
         lines.compact().with_target(false).boxed()
     };
-    tracing_subscriber::registry().with(layer.with_filter(filter))
+    Ok(tracing_subscriber::registry().with(layer.with_filter(filter)))
 }
 
 /// How long calls take, by method and code.
@@ -73,4 +105,63 @@ fn histogram(name: &'static str) -> Histogram<f64> {
         .f64_histogram(name)
         .with_unit("s")
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    /// Lines, kept.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn config(filter: &str) -> Telemetry {
+        Telemetry {
+            log_level: filter.to_owned(),
+            log_json: Some(true),
+        }
+    }
+
+    /// What is logged of a remark and a warning of PostgreSQL, and of a word of ours.
+    fn logged(filter: &str) -> [bool; 3] {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(&config(filter), move || writer.clone(), false).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "sqlx::postgres::notice", "skipping");
+            tracing::warn!(target: "sqlx::postgres::notice", "wraparound");
+            tracing::info!("ours");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        ["skipping", "wraparound", "ours"].map(|word| text.contains(word))
+    }
+
+    #[test]
+    fn remarks_of_the_database_are_logged_for_those_who_name_them() {
+        assert_eq!(logged("info"), [false, true, true]);
+        assert_eq!(logged("error"), [false, false, false]);
+        assert_eq!(logged("warn,sqlx=info"), [true, true, false]);
+    }
+
+    #[test]
+    fn a_filter_that_cannot_be_read_is_named() {
+        let refused = start(&config("aex_kit=loud")).unwrap_err().to_string();
+        assert!(refused.contains("\"aex_kit=loud\""), "{refused}");
+    }
 }

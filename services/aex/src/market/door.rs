@@ -48,7 +48,7 @@ pub(crate) struct Door {
     /// More fields of the request, as JSON with the names of the contract.
     #[arg(long, value_name = "JSON", global = true)]
     pub(super) request: Option<String>,
-    /// Makes a change repeatable: the same key answers the same reply.
+    /// Makes a change repeatable: the same key answers the same reply. 16 to 64 visible ASCII characters.
     #[arg(long, value_name = "KEY", global = true)]
     pub(super) idempotency_key: Option<String>,
     /// Continues a list.

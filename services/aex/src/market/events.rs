@@ -9,9 +9,9 @@ const LEDGER: &str = "aex.event_ledger.v1.EventLedgerService";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Events {
-    /// Follows what happens, from now or from a sequence number on.
+    /// Follows what happens, from the first event or from a sequence number on.
     Tail {
-        /// Begins after this one; without it, with the first.
+        /// Begins after the event of this number; without it, with the first.
         #[arg(long, default_value_t = 0)]
         after: u64,
     },

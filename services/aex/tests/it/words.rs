@@ -32,8 +32,8 @@ fn a_port_that_is_taken() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let said = refused(&machine.run(&["dev", "--port", &port]));
-    names(&said, &["cannot listen on", &port]);
-    assert_eq!(machine.postgres(), None);
+    names(&said, &["cannot listen on", &port, "--port"]);
+    assert!(!machine.data().exists());
 }
 
 #[test]
@@ -158,6 +158,17 @@ fn a_configuration_that_cannot_be_used() {
         &refused(&machine.run(&check)),
         &["gateway", "did you mean listen?"],
     );
+    for (section, key) in [
+        ("identity.database", "max_connections"),
+        ("identity.database", "acquire_ms"),
+        ("identity.server", "max_calls"),
+        ("identity.server", "max_watches"),
+        ("gateway", "max_connections"),
+    ] {
+        std::fs::write(&file, format!("[{section}]\n{key} = 0\n")).unwrap();
+        let said = refused(&machine.run(&check));
+        names(&said, &["configuration of", key, "at least 1"]);
+    }
     std::fs::write(&file, "[identity.server]\nmax_calls = 7\n").unwrap();
     machine.says(&check);
     let output = machine
@@ -182,6 +193,57 @@ fn a_configuration_that_cannot_be_used() {
 }
 
 #[test]
+fn a_variable_of_a_section_that_does_not_exist() {
+    let machine = Machine::new();
+    for arguments in [
+        &["config", "check"][..],
+        &["serve", "identity"],
+        &["dev", "--port", "0"],
+    ] {
+        let told = |name: &str| refused(&machine.command(arguments).env(name, "foo").output().unwrap());
+        names(
+            &told("AEX_IDENTITTY__SERVER__LISTEN"),
+            &["AEX_IDENTITTY__SERVER__LISTEN", "did you mean AEX_IDENTITY__…?"],
+        );
+        names(
+            &told("AEX_NONSENSE__X"),
+            &[
+                "AEX_NONSENSE__X",
+                "choose from",
+                "AEX_EVENT_LEDGER",
+                "AEX_GATEWAY",
+            ],
+        );
+    }
+    assert!(!machine.data().exists());
+    let output = machine
+        .command(&["config", "check"])
+        .env("AEX_BID_GATEWAY__SERVER__MAX_CALLS", "7")
+        .env("AEX_PG_BIN", "/nowhere")
+        .env("AEX_LOG", "warn")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_log_filter_that_cannot_be_read() {
+    let machine = Machine::new();
+    for (arguments, variable) in [
+        (&["dev", "--port", "0"][..], "AEX_LOG"),
+        (&["config", "check"], "AEX_IDENTITY__TELEMETRY__LOG_LEVEL"),
+        (&["serve", "identity"], "AEX_IDENTITY__TELEMETRY__LOG_LEVEL"),
+    ] {
+        let output = machine.command(arguments).env(variable, "aex_kit=loud").output();
+        names(
+            &refused(&output.unwrap()),
+            &["cannot read the log filter", "aex_kit=loud", "`info`"],
+        );
+    }
+    assert!(!machine.data().exists());
+}
+
+#[test]
 fn a_service_that_does_not_exist_or_is_told_nothing() {
     let machine = Machine::new();
     names(
@@ -197,6 +259,23 @@ fn a_service_that_does_not_exist_or_is_told_nothing() {
         &["no exchange runs on", "aex dev"],
     );
     names(&refused(&machine.run(&["fsck"])), &["there is no exchange in"]);
+}
+
+#[test]
+fn an_exchange_that_was_killed_does_not_run_whatever_it_has_noted() {
+    let machine = Machine::new();
+    let mut running = machine.start();
+    running.signal("KILL");
+    assert!(machine.data().join("operator.json").exists());
+    let data = machine.data().display().to_string();
+    names(
+        &refused(&machine.run(&["init"])),
+        &[
+            "no exchange runs on",
+            &data,
+            &format!("aex dev --data-dir {data}"),
+        ],
+    );
 }
 
 #[test]

@@ -46,7 +46,7 @@ async fn calls_are_measured_by_method_and_code_and_logged_without_their_secrets(
         log_json: Some(true),
     };
     let writer = lines.clone();
-    let subscriber = telemetry::subscriber(&config, move || writer.clone(), false);
+    let subscriber = telemetry::subscriber(&config, move || writer.clone(), false).unwrap();
     let secret = "aex_test_PLANTEDPLANTEDPLANTEDPLANTEDPLAN";
     async {
         let mut world = World::new(Shape::InProcess);
