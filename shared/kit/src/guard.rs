@@ -13,7 +13,7 @@ use aex_error::{Code, Denied, Explain, Fault, fault, status};
 use aex_proto::aex::common::v1::{Audience, ErrorReason as Common};
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout_at},
@@ -227,12 +227,19 @@ impl Guard {
     }
 
     /// Runs the handler within its time. A mutation is a task of its own, so that a caller that hangs up does not stop
-    /// it half-way; a query ends with its caller.
+    /// it half-way; a query ends with its caller. The task begins when the whole request is there: what outlives the
+    /// deadline may wait for nothing that the caller still has to send, or callers could hold places for ever.
     async fn run(&self, request: Request<Body>, method: &Method, deadline: Instant) -> Response<Body> {
-        let work = AssertUnwindSafe(self.routed(request)).catch_unwind();
         let ended = if method.is_query || method.is_watch {
+            let work = AssertUnwindSafe(self.routed(request)).catch_unwind();
             timeout_at(deadline, work).await
         } else {
+            let request = match timeout_at(deadline, arrived(request)).await {
+                Ok(Ok(request)) => request,
+                Ok(Err(broken)) => return broken.into_http(),
+                Err(_) => return status(&Refusal::DeadlineExceeded).into_http(),
+            };
+            let work = AssertUnwindSafe(self.routed(request)).catch_unwind();
             let task = self.0.runtime.spawn(work.instrument(tracing::Span::current()));
             timeout_at(deadline, task)
                 .await
@@ -334,6 +341,13 @@ fn limited(request: Request<Body>, limit: usize) -> Request<Body> {
             }
         }))
     })
+}
+
+/// The request, once the last byte of its body is here.
+async fn arrived(request: Request<Body>) -> Result<Request<Body>, Status> {
+    let (head, body) = request.into_parts();
+    let whole = body.collect().await?.to_bytes();
+    Ok(Request::from_parts(head, Body::new(Full::new(whole))))
 }
 
 /// tonic refuses messages that it cannot decode without saying why in a form that programs can read.

@@ -3,11 +3,15 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use aex_error::{Denied, Explain, status};
-use tokio::{sync::mpsc, time::Instant};
+use futures::StreamExt as _;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use crate::{Call, Signal, call::Admitted};
+use crate::{Call, Signal, call::Admitted, guard::Refusal};
 
 /// What a unary method of a generated server answers.
 pub type Reply<T> = Result<Response<T>, Status>;
@@ -71,7 +75,8 @@ const AHEAD: usize = 16;
 
 /// Opens a watch: `open` reads the request, finds the resource and answers who watches it. What follows is the same for
 /// every watch: rounds when the watcher is woken and at least each second, signs of life, at most [`AHEAD`] messages
-/// ahead of a slow reader, and an end when the reader goes or the process stops. The edge ends it with its credential.
+/// ahead of a slow reader, and an end when the reader goes or the process stops; then it is told to come again, for a
+/// plain end says that nothing more is to come. The edge ends it with its credential.
 pub async fn stream<Q, W, E, F>(
     request: Request<Q>,
     open: impl FnOnce(Call, Q) -> F,
@@ -83,10 +88,25 @@ where
 {
     let (call, request) = admitted(request)?;
     let (call, watcher) = open(call, request).await.map_err(|error| status(&error))?;
+    Ok(Response::new(watched(call, watcher)))
+}
+
+fn watched<W: Watcher>(call: Call, watcher: W) -> Stream<W::Reply> {
     let (replies, receiver) = mpsc::channel(AHEAD);
-    let runtime = call.runtime().clone();
-    runtime.spawn_until_stop(rounds(call, watcher, replies));
-    Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    // The farewell has a place of its own: shutdown does not wait until a slow reader has room for it.
+    let (farewell, last) = oneshot::channel();
+    let (runtime, service) = (call.runtime().clone(), call.service());
+    runtime.clone().spawn(async move {
+        tokio::select! {
+            biased;
+            () = rounds(call, watcher, replies) => {}
+            () = runtime.stopping() => {
+                let _ = farewell.send(status(&Refusal::Unavailable(service.to_owned())));
+            }
+        }
+    });
+    let last = futures::stream::once(last).filter_map(async |told| told.ok().map(Err));
+    Box::pin(ReceiverStream::new(receiver).chain(last))
 }
 
 async fn rounds<W: Watcher>(mut call: Call, mut watcher: W, replies: mpsc::Sender<Result<W::Reply, Status>>) {
@@ -214,12 +234,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_slow_reader_holds_the_rounds_back_and_shutdown_ends_them() {
+    async fn a_slow_reader_holds_the_rounds_back_and_shutdown_tells_it_to_come_again() {
         let runtime = Runtime::system();
-        let (replies, mut receiver) = mpsc::channel(AHEAD);
         let watcher = Counting::new(false, u32::MAX);
         let begun = Arc::clone(&watcher.rounds);
-        runtime.spawn_until_stop(rounds(call(&runtime), watcher, replies));
+        let mut stream = watched(call(&runtime), watcher);
         while begun.load(Ordering::SeqCst) <= u32::try_from(AHEAD).unwrap() {
             tokio::task::yield_now().await;
         }
@@ -229,13 +248,27 @@ mod tests {
         let ahead = usize::try_from(begun.load(Ordering::SeqCst)).unwrap();
         assert_eq!(ahead, AHEAD + 1, "one round more than may wait");
         assert!(runtime.shutdown(Duration::from_secs(5)).await);
-        let mut read = 0;
-        while receiver.recv().await.is_some() {
-            read += 1;
+        for _ in 0..AHEAD {
+            assert!(
+                stream.next().await.unwrap().is_ok(),
+                "what was told is still read"
+            );
         }
-        assert_eq!(
-            read, AHEAD,
-            "what was told is still read, and then the stream ends"
+        let farewell = stream.next().await.unwrap().unwrap_err();
+        assert_eq!(farewell.code(), aex_error::Code::Unavailable);
+        assert!(
+            !farewell.details().is_empty(),
+            "it says why, and when to come again"
         );
+        assert!(stream.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_watch_that_has_told_everything_ends_plainly() {
+        let runtime = Runtime::system();
+        let stream = watched(call(&runtime), Counting::new(false, 3));
+        let told: Vec<_> = stream.map(Result::ok).collect().await;
+        assert_eq!(told, [Some(1), Some(2), Some(3)]);
+        assert!(runtime.shutdown(Duration::from_secs(5)).await);
     }
 }

@@ -1,6 +1,7 @@
 //! What the guard does around a handler.
 
 use std::{
+    convert::Infallible,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -10,8 +11,14 @@ use aex_proto::aex::bid_evaluator::v1::{
     self as pb, bid_evaluator_service_client::BidEvaluatorServiceClient,
 };
 use aex_testkit::{Refused, Shape, Who, World, principal};
-use tokio::sync::Notify;
-use tonic::{Code, Request};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use tokio::sync::{Notify, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Status, body::Body};
+use tower::ServiceExt as _;
 
 use crate::scripted::{Act, Scripted};
 
@@ -80,6 +87,62 @@ async fn a_mutation_goes_on_when_its_caller_has_hung_up_and_a_query_does_not() {
         assert_eq!(refused.code, Code::DeadlineExceeded);
         until(|| service.gone.load(Ordering::SeqCst) == 2).await;
         assert_eq!(service.counts(), (2, 1), "the query ended with its caller");
+    }
+}
+
+/// A request whose message is announced and never comes to its end while the test holds the sender.
+fn half(time: &str) -> (http::Request<Body>, mpsc::Sender<Bytes>) {
+    let (send, receive) = mpsc::channel::<Bytes>(1);
+    send.try_send(Bytes::from_static(&[0, 0, 0, 0, 9, 10])).unwrap();
+    let body = Body::new(StreamBody::new(
+        ReceiverStream::new(receive).map(|data| Ok::<_, Infallible>(Frame::data(data))),
+    ));
+    let request = http::Request::post("/aex.bid_evaluator.v1.BidEvaluatorService/Evaluate")
+        .version(http::Version::HTTP_2)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-timeout", time)
+        .body(body)
+        .unwrap();
+    (request, send)
+}
+
+#[tokio::test]
+async fn a_request_that_never_comes_to_its_end_gives_its_place_back_at_the_deadline() {
+    for shape in Shape::ALL {
+        let service = Scripted::doing([]);
+        let server = Server {
+            max_calls: 1,
+            ..Server::default()
+        };
+        let (world, mut client) = hosted_with(shape, &service, server).await;
+        let (request, unfinished) = half("50m");
+        let wire = world.client(&ENGINE, Scripted::NAME);
+        let code = match wire.oneshot(request).await {
+            Ok(answer) => Status::from_header_map(answer.headers()).unwrap().code(),
+            Err(status) => status.code(),
+        };
+        assert_eq!(code, Code::DeadlineExceeded);
+        // Over a socket the client's end of the deadline may come before the guard's.
+        let freed = async {
+            while let Err(status) = client.evaluate(evaluate()).await {
+                assert_eq!(Refused::from(status).why(), (Code::Unavailable, "OVERLOADED"));
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), freed)
+            .await
+            .expect("the only place is free again");
+        assert_eq!(
+            service.counts(),
+            (1, 1),
+            "the handler began only with the whole request"
+        );
+        assert!(
+            world.runtime().shutdown(Duration::from_secs(10)).await,
+            "nobody waits for what was not sent"
+        );
+        drop(unfinished);
     }
 }
 
