@@ -6,10 +6,7 @@ use opentelemetry::{KeyValue, metrics::Histogram};
 use tonic::Code;
 use tracing::Level;
 use tracing_subscriber::{
-    EnvFilter, Layer as _,
-    filter::{FilterExt as _, filter_fn},
-    fmt::MakeWriter,
-    layer::SubscriberExt as _,
+    EnvFilter, Layer as _, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt as _,
     util::SubscriberInitExt,
 };
 
@@ -55,9 +52,8 @@ where
 {
     // Who names them wants them.
     let with_remarks = config.log_level.contains("sqlx");
-    let filter = read(&config.log_level)?.and(filter_fn(move |event| {
-        with_remarks || event.target() != REMARKS || *event.level() <= Level::WARN
-    }));
+    let remarks =
+        filter_fn(move |event| with_remarks || event.target() != REMARKS || *event.level() <= Level::WARN);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let layer = if config.log_json.unwrap_or(!is_terminal) {
         lines
@@ -69,7 +65,12 @@ where
     } else {
         lines.compact().with_target(false).boxed()
     };
-    Ok(tracing_subscriber::registry().with(layer.with_filter(filter)))
+    // Filters of everything, not of one layer: sqlx asks whether something would be logged without logging it, and the filter
+    // of a layer takes that for the event that comes next on the thread, which is lost.
+    Ok(tracing_subscriber::registry()
+        .with(read(&config.log_level)?)
+        .with(remarks)
+        .with(layer))
 }
 
 /// How long calls take, by method and code.
@@ -157,6 +158,22 @@ mod tests {
         assert_eq!(logged("info"), [false, true, true]);
         assert_eq!(logged("error"), [false, false, false]);
         assert_eq!(logged("warn,sqlx=info"), [true, true, false]);
+    }
+
+    #[test]
+    fn what_is_only_asked_for_does_not_cost_the_next_line() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = subscriber(&config("info"), move || writer.clone(), false).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            let said = || tracing::warn!("said");
+            said();
+            // As sqlx does with each statement that is not slow.
+            assert!(!tracing::enabled!(target: "sqlx::query", Level::DEBUG));
+            said();
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.matches("said").count(), 2, "{text}");
     }
 
     #[test]
