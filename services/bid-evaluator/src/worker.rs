@@ -35,7 +35,8 @@ impl Follower for Closed {
     async fn handle(&self, tx: &mut Tx<'_>, event: &Stored) -> Result<(), Error> {
         let work = convert::closed_work(event)?;
         let now = tx.now();
-        Ok(tx.schedule(EVALUATE, work.uuid(), now).await?)
+        tx.schedule(EVALUATE, work.uuid(), now);
+        Ok(())
     }
 }
 
@@ -53,7 +54,10 @@ impl Job for EvaluateJob {
         }
         self.0
             .store
-            .work(&mut call, async |tx| Ok(tx.done(EVALUATE, key).await?))
+            .work(&mut call, async |tx| {
+                tx.done(EVALUATE, key);
+                Ok(())
+            })
             .await
     }
 }
@@ -94,7 +98,7 @@ impl App {
             .store
             .work(call, async |tx| {
                 let evaluation = evaluations::record(tx, &events).await?;
-                tx.unschedule(EVALUATE, work.uuid()).await?;
+                tx.unschedule(EVALUATE, work.uuid());
                 Ok::<_, Error>(evaluation)
             })
             .await;

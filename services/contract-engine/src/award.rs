@@ -199,10 +199,10 @@ impl App {
         let (id, work) = (contract.id, contract.terms.work_id);
         self.store
             .work(call, async |tx| {
-                tx.unschedule(worker::AWARD, id.uuid()).await?;
+                tx.unschedule(worker::AWARD, id.uuid());
                 if is_next {
                     let now = tx.now();
-                    tx.schedule(worker::AUTO, work.uuid(), now).await?;
+                    tx.schedule(worker::AUTO, work.uuid(), now);
                 }
                 Ok(())
             })
@@ -238,7 +238,8 @@ impl App {
         self.store
             .work(call, async |tx| {
                 let now = tx.now();
-                Ok(tx.schedule(worker::AWARD, id.uuid(), now).await?)
+                tx.schedule(worker::AWARD, id.uuid(), now);
+                Ok(())
             })
             .await
     }

@@ -59,7 +59,7 @@ pub(crate) fn start(app: &Arc<App>) {
 pub(crate) async fn record(tx: &mut Tx<'_>, contract: Contract, events: &[Event]) -> Result<Contract, Error> {
     let before = demanded(&contract);
     let contract = contracts::record(tx, Some(contract), events).await?;
-    tx.rearm(&before, &demanded(&contract)).await?;
+    tx.rearm(&before, &demanded(&contract));
     Ok(contract)
 }
 
@@ -98,7 +98,7 @@ impl Follower for AutoAward {
     async fn handle(&self, tx: &mut Tx<'_>, event: &Stored) -> Result<(), Error> {
         if let Some(work) = convert::to_be_awarded(event)? {
             let now = tx.now();
-            tx.schedule(AUTO, work.uuid(), now).await?;
+            tx.schedule(AUTO, work.uuid(), now);
         }
         Ok(())
     }
@@ -144,7 +144,8 @@ impl Job for ExpireJob {
                     return Ok(());
                 }
                 record(tx, contract, &events).await?;
-                Ok(tx.done(EXPIRE, key).await?)
+                tx.done(EXPIRE, key);
+                Ok(())
             })
             .await
     }
@@ -167,7 +168,7 @@ impl Job for ReviewJob {
                     return record(tx, contract, &events).await.map(Some);
                 }
                 if contract.status != Status::VerificationPending {
-                    tx.done(REVIEW, key).await?;
+                    tx.done(REVIEW, key);
                 }
                 Ok::<_, Error>(None)
             })
@@ -206,7 +207,10 @@ impl Job for ReleaseJob {
             .await?;
         self.0
             .store
-            .work(&mut call, async |tx| Ok(tx.done(RELEASE, key).await?))
+            .work(&mut call, async |tx| {
+                tx.done(RELEASE, key);
+                Ok(())
+            })
             .await
     }
 }
@@ -230,10 +234,12 @@ impl App {
         self.store
             .work(call, async |tx| {
                 let contract = held(tx, id).await?;
-                match contract::paid(&contract, tx.now()) {
-                    Ok(events) => record(tx, contract, &events).await.map(drop),
-                    Err(_) => Ok(tx.unschedule(SETTLE, id.uuid()).await?),
+                if let Ok(events) = contract::paid(&contract, tx.now()) {
+                    record(tx, contract, &events).await?;
+                } else {
+                    tx.unschedule(SETTLE, id.uuid());
                 }
+                Ok(())
             })
             .await
     }
@@ -277,9 +283,9 @@ impl App {
                 let event = contract::propose(tx.id(), terms, tx.now());
                 let contract = contracts::propose(tx, &event, work).await?;
                 if let Some(contract) = &contract {
-                    tx.rearm(&[], &demanded(contract)).await?;
+                    tx.rearm(&[], &demanded(contract));
                 }
-                tx.done(AUTO, work.uuid()).await?;
+                tx.done(AUTO, work.uuid());
                 Ok::<_, Error>(contract)
             })
             .await;
@@ -331,7 +337,10 @@ impl App {
     /// There is nothing to award, as far as this run has read. An award that came to nothing since has scheduled another.
     async fn leave(&self, call: &mut Call, work: WorkId) -> Result<(), Error> {
         self.store
-            .work(call, async |tx| Ok(tx.done(AUTO, work.uuid()).await?))
+            .work(call, async |tx| {
+                tx.done(AUTO, work.uuid());
+                Ok(())
+            })
             .await
     }
 }

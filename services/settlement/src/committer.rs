@@ -301,7 +301,9 @@ impl Worker {
             ended.push(answer);
         }
         self.write(tx, &books, &known, &live, &events).await?;
-        tx.keep_claims(&kept).await?;
+        for (claim, reply) in kept {
+            tx.keep_claim(claim, reply);
+        }
         tx.drop_claims(&dropped).await?;
         Ok(ended)
     }
@@ -336,7 +338,7 @@ impl Worker {
         for deposit in books.changed_deposits() {
             jobs.of_deposit(deposit);
         }
-        jobs.save(tx).await?;
+        jobs.save(tx);
         if events.is_empty() {
             return Ok(());
         }

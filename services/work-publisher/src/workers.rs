@@ -41,12 +41,13 @@ impl Job for Close {
             .store
             .work(&mut call, async |tx| {
                 let Some(work) = works::lock(tx, key.into()).await? else {
-                    return Ok(tx.done(CLOSE, key).await?);
+                    tx.done(CLOSE, key);
+                    return Ok(());
                 };
                 let events = work::close(&work, award, tx.now());
                 // An open work whose moment has not come keeps its timer.
                 if events.is_empty() && work.status != Status::Open {
-                    tx.done(CLOSE, key).await?;
+                    tx.done(CLOSE, key);
                 }
                 works::record(tx, Some(work), &events, "").await?;
                 Ok(())
@@ -68,9 +69,10 @@ impl Job for Closing {
                 let work = works::lock(tx, key.into()).await?;
                 let now = tx.now();
                 if work.is_some_and(|work| work.status == Status::Open && now < work.close_time) {
-                    tx.tell(key, &convert::closing(now)).await?;
+                    tx.tell(key, &convert::closing(now));
                 }
-                Ok(tx.done(CLOSING, key).await?)
+                tx.done(CLOSING, key);
+                Ok(())
             })
             .await
     }
@@ -87,11 +89,12 @@ impl Job for GiveUp {
             .store
             .work(&mut call, async |tx| {
                 let Some(work) = works::lock(tx, key.into()).await? else {
-                    return Ok(tx.done(GIVE_UP, key).await?);
+                    tx.done(GIVE_UP, key);
+                    return Ok(());
                 };
                 let events = work::give_up(&work, tx.now());
                 if events.is_empty() && work.status != Status::Evaluating {
-                    tx.done(GIVE_UP, key).await?;
+                    tx.done(GIVE_UP, key);
                 }
                 works::record(tx, Some(work), &events, "").await?;
                 Ok(())

@@ -35,7 +35,7 @@ impl Claim {
         self.name() == other.name()
     }
 
-    fn name(&self) -> (&str, &str, &str) {
+    pub(crate) fn name(&self) -> (&str, &str, &str) {
         (&self.scope, &self.method, &self.key)
     }
 
@@ -83,23 +83,10 @@ impl Claim {
     }
 
     /// Keeps the reply, without its secrets.
-    pub(crate) async fn keep<A: Message + Clone + Secrets>(
-        &self,
-        tx: &mut Tx<'_>,
-        reply: &A,
-    ) -> Result<(), Failure> {
+    pub(crate) fn keep<A: Message + Clone + Secrets>(&self, tx: &mut Tx<'_>, reply: &A) {
         let mut kept = reply.clone();
         kept.blank();
-        sqlx::query(sql!(
-            "UPDATE idempotency SET reply = $4 WHERE scope = $1 AND method = $2 AND key = $3"
-        ))
-        .bind(&self.scope)
-        .bind(&self.method)
-        .bind(&self.key)
-        .bind(kept.encode_to_vec())
-        .execute(tx.sql())
-        .await?;
-        Ok(())
+        tx.keep_claim(self, kept.encode_to_vec());
     }
 }
 
@@ -198,23 +185,9 @@ impl Tx<'_> {
         Ok(rows)
     }
 
-    /// Keeps the replies to claimed requests, which must be without secrets.
-    pub async fn keep_claims(&mut self, kept: &[(&Claim, Vec<u8>)]) -> Result<(), Failure> {
-        if kept.is_empty() {
-            return Ok(());
-        }
-        sqlx::query(sql!(
-            "UPDATE idempotency SET reply = kept.reply
-             FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[]) AS kept (scope, method, key, reply)
-             WHERE idempotency.scope = kept.scope AND idempotency.method = kept.method AND idempotency.key = kept.key"
-        ))
-        .bind(kept.iter().map(|(claim, _)| claim.scope.as_str()).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(claim, _)| claim.method.as_str()).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(claim, _)| claim.key.as_str()).collect::<Vec<_>>())
-        .bind(kept.iter().map(|(_, reply)| reply.as_slice()).collect::<Vec<_>>())
-        .execute(self.sql())
-        .await?;
-        Ok(())
+    /// Keeps the reply to a claimed request, which must be without secrets.
+    pub fn keep_claim(&mut self, claim: &Claim, reply: Vec<u8>) {
+        self.ending.replies.push((claim.clone(), reply));
     }
 
     /// Gives back claims of requests that were refused: those are judged anew when they are asked again.

@@ -156,10 +156,12 @@ impl<F: Follower> Feed<F> {
     }
 
     async fn position(&self) -> Result<u64, Failure> {
+        let mut session = self.store.session().await?;
         let position: Option<i64> = sqlx::query_scalar(sql!("SELECT sequence FROM feed WHERE consumer = $1"))
             .bind(F::NAME)
-            .fetch_optional(&self.store.0.pool)
+            .fetch_optional(session.sql())
             .await?;
+        session.release();
         Ok(position
             .and_then(|position| u64::try_from(position).ok())
             .unwrap_or_default())

@@ -78,18 +78,6 @@ pub(crate) async fn unset(sql: &mut PgConnection, jobs: &[(&'static str, Uuid)])
     Ok(())
 }
 
-/// Deletes a job that is under way, unless it was set anew meanwhile.
-pub(crate) async fn done(sql: &mut PgConnection, kind: &'static str, key: Uuid) -> Result<(), Failure> {
-    sqlx::query(sql!(
-        "DELETE FROM timer WHERE kind = $1 AND key = $2 AND lease IS NOT NULL AND NOT again"
-    ))
-    .bind(kind)
-    .bind(key)
-    .execute(sql)
-    .await?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 //! its own `store/`; what all services share stands here.
 
 mod claim;
+mod ending;
 mod failure;
 pub mod feed;
 pub mod image;
@@ -11,6 +12,7 @@ mod open;
 mod outbox;
 mod page;
 pub mod private;
+mod session;
 mod statement;
 pub mod stored;
 mod sweep;

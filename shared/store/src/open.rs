@@ -6,10 +6,10 @@ use aex_kit::Runtime;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
     migrate::{Migrate as _, MigrateError, Migrator},
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::PgConnectOptions,
 };
 
-use crate::{Store, transact::Inner};
+use crate::{Store, session, transact::Inner};
 
 /// A service's schema, as its crate states it.
 #[derive(Debug)]
@@ -83,13 +83,7 @@ impl Store {
 
     /// Opens the pool on a schema that is migrated already. Connects at the first transaction.
     pub fn attach(schema: &'static Schema, connect: &Connect, runtime: &Runtime) -> Self {
-        let pool = PgPoolOptions::new()
-            .min_connections(0)
-            .max_connections(connect.max_connections)
-            .acquire_timeout(connect.acquire)
-            .idle_timeout(Duration::from_mins(1))
-            .test_before_acquire(false)
-            .connect_lazy_with(in_schema(connect.app.clone(), schema.name));
+        let pool = session::pool(in_schema(connect.app.clone(), schema.name), connect);
         Self(Arc::new(Inner::new(pool, schema, connect, runtime.clone())))
     }
 }
@@ -97,7 +91,9 @@ impl Store {
 /// SQL never names a schema: the connection does.
 pub(crate) fn in_schema(options: PgConnectOptions, schema: &str) -> PgConnectOptions {
     options
-        .options([("search_path", schema)])
+        // Statements name rows by their keys, so a plan fits all values; planning each of them anew is a sixth of what the
+        // database does. Reads that filter and page ask for plans of their own.
+        .options([("search_path", schema), ("plan_cache_mode", "force_generic_plan")])
         .log_statements(tracing::log::LevelFilter::Trace)
         .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1))
 }

@@ -25,7 +25,7 @@ const BATCH: i64 = 500;
 const BATCH_BYTES: usize = 1 << 20;
 /// The shortest time between the beginnings of two rounds while events keep coming, so that they go together. What comes
 /// after a quiet moment goes at once.
-const PACE: Duration = Duration::from_millis(10);
+const PACE: Duration = Duration::from_millis(25);
 /// The pause after a failure; it doubles up to the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// How often a relay looks without being woken: for events of other replicas, and for a lease that was left.
@@ -101,14 +101,16 @@ impl Relay {
         if !self.holds_lease().await? {
             return Ok(false);
         }
+        let mut session = self.store.session().await?;
         let rows: Vec<Row> = sqlx::query_as(sql!(
             "SELECT occur_time, aggregate_id, aggregate_version, event FROM outbox
              ORDER BY occur_time, aggregate_id, aggregate_version LIMIT $1"
         ))
         .bind(BATCH)
-        .fetch_all(&self.store.0.pool)
+        .fetch_all(session.sql())
         .await
         .map_err(Failure::from)?;
+        session.release();
         let found = rows.len();
         let batch = cut(rows);
         if batch.is_empty() {
@@ -132,6 +134,7 @@ impl Relay {
             return Ok(true);
         }
         let until = now.saturating_add(LEASE);
+        let mut session = self.store.session().await?;
         let held = sqlx::query(sql!(
             "INSERT INTO lease (name, holder, until_time) VALUES ('relay', $1, $3)
              ON CONFLICT (name) DO UPDATE SET holder = $1, until_time = $3
@@ -140,37 +143,48 @@ impl Relay {
         .bind(self.holder)
         .bind(DateTime::<Utc>::from(now))
         .bind(DateTime::<Utc>::from(until))
-        .execute(&self.store.0.pool)
+        .execute(session.sql())
         .await?;
+        session.release();
         self.held_until = (held.rows_affected() == 1).then_some(until);
         Ok(self.held_until.is_some())
     }
 
     /// Who ends leaves the lease, so that its successor need not wait until it runs out.
     async fn give_up_lease(&self) {
-        let left = sqlx::query(sql!("DELETE FROM lease WHERE name = 'relay' AND holder = $1"))
-            .bind(self.holder)
-            .execute(&self.store.0.pool)
-            .await;
-        if let Err(error) = left {
+        let left = async {
+            let mut session = self.store.session().await?;
+            sqlx::query(sql!("DELETE FROM lease WHERE name = 'relay' AND holder = $1"))
+                .bind(self.holder)
+                .execute(session.sql())
+                .await?;
+            session.release();
+            Ok::<_, Failure>(())
+        };
+        if let Err(error) = left.await {
             tracing::info!(service = self.service, %error, "the relay's lease runs out by itself");
         }
     }
 
-    /// The ledger has them: they need not be kept here.
+    /// The ledger has them: they need not be kept here. Nobody waits for the disk: rows that a crash brings back are sent
+    /// again, and the ledger knows them.
     async fn forget(&self, batch: &[Row]) -> Result<(), Failure> {
         let times: Vec<_> = batch.iter().map(|row| row.0).collect();
         let ids: Vec<_> = batch.iter().map(|row| row.1.as_str()).collect();
         let versions: Vec<_> = batch.iter().map(|row| row.2).collect();
+        let mut session = self.store.session().await?;
         sqlx::query(sql!(
-            "DELETE FROM outbox USING UNNEST($1::timestamptz[], $2::text[], $3::bigint[]) AS sent (time, id, version)
+            "DELETE FROM outbox
+             USING set_config('synchronous_commit', 'off', true) AS unsynced,
+                 UNNEST($1::timestamptz[], $2::text[], $3::bigint[]) AS sent (time, id, version)
              WHERE occur_time = sent.time AND aggregate_id = sent.id AND aggregate_version = sent.version"
         ))
         .bind(times)
         .bind(ids)
         .bind(versions)
-        .execute(&self.store.0.pool)
+        .execute(session.sql())
         .await?;
+        session.release();
         Ok(())
     }
 }

@@ -40,10 +40,12 @@ impl Store {
         kept: Duration,
     ) -> Result<u64, Failure> {
         let before = self.0.runtime.now().saturating_sub(kept);
+        let mut session = self.session().await?;
         let forgotten = old
             .bind(chrono::DateTime::from(before))
-            .execute(&self.0.pool)
+            .execute(session.sql())
             .await?;
+        session.release();
         Ok(forgotten.rows_affected())
     }
 

@@ -219,6 +219,7 @@ impl<J: Job> Timers<J> {
     /// A lease that ended and was taken by another is the other's.
     async fn renew(&self, key: Uuid, lease: Uuid) -> Result<(), Failure> {
         let until = self.store.runtime().now().saturating_add(LEASE);
+        let mut session = self.store.session().await?;
         sqlx::query(sql!(
             "UPDATE timer SET leased_until = $4 WHERE kind = $1 AND key = $2 AND lease = $3"
         ))
@@ -226,8 +227,9 @@ impl<J: Job> Timers<J> {
         .bind(key)
         .bind(lease)
         .bind(chrono::DateTime::from(until))
-        .execute(&self.store.0.pool)
+        .execute(session.sql())
         .await?;
+        session.release();
         Ok(())
     }
 
@@ -238,6 +240,7 @@ impl<J: Job> Timers<J> {
     /// is done.
     async fn due(&self, most: usize) -> Result<Vec<Taken>, Failure> {
         let now = self.store.runtime().now();
+        let mut session = self.store.session().await?;
         let due = sqlx::query_as(sql!(
             "UPDATE timer SET lease = $6, leased_until = $3, attempts = attempts + 1
              WHERE kind = $1 AND key IN (
@@ -253,8 +256,9 @@ impl<J: Job> Timers<J> {
         .bind(i64::try_from(most).unwrap_or(1))
         .bind(self.taken())
         .bind(new_holder(&self.store))
-        .fetch_all(&self.store.0.pool)
+        .fetch_all(session.sql())
         .await?;
+        session.release();
         Ok(due)
     }
 
@@ -262,6 +266,7 @@ impl<J: Job> Timers<J> {
     /// first of them is read from the index, and only what is due can be leased. What is under way here wakes the worker
     /// when it ends.
     async fn next(&self) -> Result<Option<Timestamp>, Failure> {
+        let mut session = self.store.session().await?;
         let next: Option<chrono::DateTime<chrono::Utc>> = sqlx::query_scalar(sql!(
             "SELECT LEAST(
                  (SELECT MIN(due_time) FROM timer WHERE kind = $1 AND leased_until IS NULL AND key <> ALL($3)),
@@ -271,8 +276,9 @@ impl<J: Job> Timers<J> {
         .bind(J::KIND)
         .bind(chrono::DateTime::from(self.store.runtime().now()))
         .bind(self.taken())
-        .fetch_one(&self.store.0.pool)
+        .fetch_one(session.sql())
         .await?;
+        session.release();
         Ok(next.map(Timestamp::from))
     }
 
@@ -283,6 +289,7 @@ impl<J: Job> Timers<J> {
     /// What was scheduled anew during the attempt does not wait.
     async fn give_back(&self, key: Uuid, lease: Uuid, pause: Duration) -> Result<(), Failure> {
         let later = self.store.runtime().now().saturating_add(pause);
+        let mut session = self.store.session().await?;
         sqlx::query(sql!(
             "UPDATE timer SET lease = NULL, again = false,
                  leased_until = CASE WHEN again OR due_time > $4 THEN NULL ELSE $4 END
@@ -292,8 +299,9 @@ impl<J: Job> Timers<J> {
         .bind(key)
         .bind(lease)
         .bind(chrono::DateTime::from(later))
-        .execute(&self.store.0.pool)
+        .execute(session.sql())
         .await?;
+        session.release();
         Ok(())
     }
 }

@@ -5,11 +5,18 @@ use std::{fmt, sync::Arc, time::Duration};
 use aex_error::{Code, Explain};
 use aex_kit::{Call, Runtime, Signal};
 use aex_proto::{Keyed, Secrets};
+use bb8::Pool;
 use prost::Message;
-use sqlx::{AssertSqlSafe, PgPool};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::{Connect, Failure, Folding, Schema, Tx, claim::Claim, sql, timer::Wakers, watch::Watches};
+use crate::{
+    Connect, Failure, Folding, Schema, Tx,
+    claim::Claim,
+    session::{Connections, Session},
+    sql,
+    timer::Wakers,
+    watch::Watches,
+};
 
 /// Attempts of one transaction that collides with others.
 const ATTEMPTS: u32 = 8;
@@ -23,7 +30,7 @@ const WAITING_PER_CONNECTION: u32 = 64;
 pub struct Store(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) pool: PgPool,
+    pool: Pool<Connections>,
     pub(crate) schema: &'static Schema,
     pub(crate) runtime: Runtime,
     /// At most as many transactions as connections ask the pool, so that its time-out measures the database alone.
@@ -46,7 +53,12 @@ impl fmt::Debug for Store {
 }
 
 impl Inner {
-    pub(crate) fn new(pool: PgPool, schema: &'static Schema, connect: &Connect, runtime: Runtime) -> Self {
+    pub(crate) fn new(
+        pool: Pool<Connections>,
+        schema: &'static Schema,
+        connect: &Connect,
+        runtime: Runtime,
+    ) -> Self {
         let connections = connect.max_connections;
         Self {
             pool,
@@ -98,7 +110,7 @@ impl Store {
                 return Ok(reply);
             }
             let reply = work(tx).await?;
-            claim.keep(tx, &reply).await?;
+            claim.keep(tx, &reply);
             Ok(reply)
         })
         .await
@@ -143,9 +155,7 @@ impl Store {
         let _admitted = self.admitted(call).await?;
         let mut tx = self.begin(call, "").await?;
         let answer = work(&mut tx).await?;
-        tx.flush().await?;
-        let Tx { sql, woken, .. } = tx;
-        sql.commit().await.map_err(Failure::from)?;
+        let woken = tx.commit().await?;
         self.wake(&woken);
         Ok(answer)
     }
@@ -161,11 +171,32 @@ impl Store {
     {
         let _admitted = self.admitted(call).await?;
         let mut tx = self
-            .begin(call, " ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            .begin(
+                call,
+                " ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = auto",
+            )
             .await?;
-        // There is nothing to commit: the end of the transaction goes out while the connection returns to the pool, and
-        // nobody waits for it.
+        // There is nothing to commit: the transaction is ended by a task, and nobody waits for it.
         work(&mut tx).await
+    }
+
+    /// Reads by one statement, which sees one state by itself: a transaction around it would double what it costs.
+    pub async fn read_one<A, E>(
+        &self,
+        call: &mut Call,
+        work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<A, E>,
+    ) -> Result<A, E>
+    where
+        E: From<Failure>,
+    {
+        let _admitted = self.admitted(call).await?;
+        if call.time_left().is_zero() {
+            return Err(Failure::Deadline.into());
+        }
+        let mut tx = Tx::new(self.session().await?, call);
+        let answer = work(&mut tx).await?;
+        tx.finish_one();
+        Ok(answer)
     }
 
     /// The first reply to a request that took effect before; asked before peers are.
@@ -175,7 +206,8 @@ impl Store {
         A: Message + Default,
     {
         let claim = Claim::of(call, request);
-        self.read(call, async move |tx| claim.reply(tx.sql()).await).await
+        self.read_one(call, async move |tx| claim.reply(tx.sql()).await)
+            .await
     }
 
     /// Rebuilds tables from events.
@@ -183,19 +215,23 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut Folding) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = self.0.pool.begin().await.map_err(Failure::from)?;
-        let mut folding = Folding { sql };
+        let session = Session::begin(&self.0.pool, &self.0.runtime, "BEGIN".to_owned()).await?;
+        let mut folding = Folding { session };
         work(&mut folding).await?;
-        folding.sql.commit().await.map_err(Failure::from)?;
-        Ok(())
+        Ok(folding.session.commit().await?)
     }
 
     /// Can the database be reached?
     pub async fn is_ready(&self) -> bool {
-        let asked = sqlx::query(sql!("SELECT 1")).execute(&self.0.pool);
+        let asked = async {
+            let mut session = self.session().await?;
+            sqlx::query(sql!("SELECT 1")).execute(session.sql()).await?;
+            session.release();
+            Ok::<_, Failure>(())
+        };
         matches!(
             tokio::time::timeout(Duration::from_secs(1), asked).await,
-            Ok(Ok(_))
+            Ok(Ok(()))
         )
     }
 
@@ -226,16 +262,13 @@ impl Store {
             return Err(Failure::Deadline);
         }
         let begin = format!("BEGIN{mode}; SET LOCAL statement_timeout = {}", left.min(600_000));
-        // A `BEGIN` that is given up before its answer would go back to the pool in a transaction that nobody ends. So it
-        // is not this future's to give up: the task hears the answer, and takes a transaction back that nobody wants.
-        let pool = self.0.pool.clone();
-        let opening = self
-            .0
-            .runtime
-            .spawn(async move { pool.begin_with(AssertSqlSafe(begin)).await });
-        let opened = opening.await;
-        let sql = opened.map_err(|_| Failure::Unavailable(sqlx::Error::WorkerCrashed))??;
-        Ok(Tx::new(sql, call))
+        let session = Session::begin(&self.0.pool, &self.0.runtime, begin).await?;
+        Ok(Tx::new(session, call))
+    }
+
+    /// A connection for a statement of the store's own, which commits by itself.
+    pub(crate) async fn session(&self) -> Result<Session, Failure> {
+        Session::take(&self.0.pool, &self.0.runtime).await
     }
 
     pub(crate) fn wake(&self, woken: &crate::tx::Woken) {

@@ -10,7 +10,13 @@ use prost::{Message, Name};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{Due, Failure, jobs, sql};
+use crate::{
+    Due, Failure,
+    ending::{Ending, Published},
+    jobs,
+    session::Session,
+    sql,
+};
 
 /// A change of one aggregate, ready to be published.
 #[derive(Debug, Clone)]
@@ -79,27 +85,22 @@ impl Fact {
 
 /// One open transaction on behalf of a call. It borrows the call, so nothing else can be done for the call meanwhile.
 pub struct Tx<'c> {
-    pub(crate) sql: sqlx::Transaction<'static, sqlx::Postgres>,
+    session: Session,
     pub(crate) call: &'c Call,
     now: Timestamp,
     facts: Vec<Fact>,
-    pub(crate) woken: Woken,
+    pub(crate) ending: Ending,
+    /// How often the connection was asked for.
+    statements: u32,
 }
 
 /// Whom the commit wakes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Woken {
     /// The first moment at which a job of each kind is due.
     pub(crate) timers: BTreeMap<&'static str, Timestamp>,
-    pub(crate) resources: BTreeSet<Uuid>,
+    pub(crate) resources: Vec<Uuid>,
     pub(crate) outbox: bool,
-}
-
-impl Woken {
-    fn timer(&mut self, kind: &'static str, due: Timestamp) {
-        let first = self.timers.entry(kind).or_insert(due);
-        *first = (*first).min(due);
-    }
 }
 
 impl std::fmt::Debug for Tx<'_> {
@@ -111,19 +112,21 @@ impl std::fmt::Debug for Tx<'_> {
 }
 
 impl<'c> Tx<'c> {
-    pub(crate) fn new(sql: sqlx::Transaction<'static, sqlx::Postgres>, call: &'c Call) -> Self {
+    pub(crate) fn new(session: Session, call: &'c Call) -> Self {
         Self {
-            sql,
+            session,
             call,
             now: call.now(),
             facts: Vec::new(),
-            woken: Woken::default(),
+            ending: Ending::default(),
+            statements: 0,
         }
     }
 
     /// The connection, for the statements of a service's `store/`.
     pub fn sql(&mut self) -> &mut PgConnection {
-        &mut self.sql
+        self.statements += 1;
+        self.session.sql()
     }
 
     /// The time of this attempt, the same throughout the transaction.
@@ -143,40 +146,40 @@ impl<'c> Tx<'c> {
 
     /// Does something at a moment, once: the job of this kind is run for the key. A second call moves the moment;
     /// a job that is under way is run again after this attempt.
-    pub async fn schedule(&mut self, kind: &'static str, key: Uuid, due: Timestamp) -> Result<(), Failure> {
-        self.schedule_all(&[Due::new(kind, key, due)]).await
+    pub fn schedule(&mut self, kind: &'static str, key: Uuid, due: Timestamp) {
+        self.ending.set(&Due::new(kind, key, due));
     }
 
     /// Does many things at their moments, each once, as [`schedule`](Self::schedule) does one.
-    pub async fn schedule_all(&mut self, due: &[Due]) -> Result<(), Failure> {
-        jobs::set(self.sql(), due).await?;
+    pub fn schedule_all(&mut self, due: &[Due]) {
         for due in due {
-            self.woken.timer(due.kind, due.time);
+            self.ending.set(due);
         }
-        Ok(())
     }
 
     /// A job says of itself that it is done. What was scheduled since it was taken stays: the job may have read the state
     /// before that, and is run again.
-    pub async fn done(&mut self, kind: &'static str, key: Uuid) -> Result<(), Failure> {
-        jobs::done(self.sql(), kind, key).await
+    pub fn done(&mut self, kind: &'static str, key: Uuid) {
+        self.ending.done(kind, key);
     }
 
     /// Takes many jobs back, as [`unschedule`](Self::unschedule) takes one.
-    pub async fn unschedule_all(&mut self, jobs: &[(&'static str, Uuid)]) -> Result<(), Failure> {
-        jobs::unset(self.sql(), jobs).await
+    pub fn unschedule_all(&mut self, jobs: &[(&'static str, Uuid)]) {
+        for (kind, key) in jobs {
+            self.ending.unset(kind, *key);
+        }
     }
 
     /// Takes a job back, whoever scheduled it and whenever: what this transaction holds says that there is nothing to do.
-    pub async fn unschedule(&mut self, kind: &'static str, key: Uuid) -> Result<(), Failure> {
-        self.unschedule_all(&[(kind, key)]).await
+    pub fn unschedule(&mut self, kind: &'static str, key: Uuid) {
+        self.ending.unset(kind, key);
     }
 
     /// Follows a state from what it demanded before to what it demands now. What both demand is left alone.
-    pub async fn rearm(&mut self, before: &[Due], after: &[Due]) -> Result<(), Failure> {
+    pub fn rearm(&mut self, before: &[Due], after: &[Due]) {
         let (set, unset) = jobs::change(before, after);
-        self.unschedule_all(&unset).await?;
-        self.schedule_all(&set).await
+        self.unschedule_all(&unset);
+        self.schedule_all(&set);
     }
 
     /// Moves the moment of a job that is still waiting; one that is under way or done stays as it is.
@@ -192,77 +195,43 @@ impl<'c> Tx<'c> {
         Ok(())
     }
 
-    /// Tells the watchers of a resource something, with the commit. Until then nobody else tells them anything.
-    pub async fn tell(&mut self, resource: Uuid, message: &impl Message) -> Result<(), Failure> {
-        self.tell_each(&[(resource, message.encode_to_vec())]).await
+    /// Tells the watchers of a resource something, with the commit; what one resource's watchers are told keeps its order.
+    pub fn tell(&mut self, resource: Uuid, message: &impl Message) {
+        self.ending.tell(resource, message.encode_to_vec());
     }
 
     /// Tells the watchers of many resources the same, as [`tell`](Self::tell) tells those of one.
-    pub async fn tell_all(
-        &mut self,
-        resources: BTreeSet<Uuid>,
-        message: &impl Message,
-    ) -> Result<(), Failure> {
+    pub fn tell_all(&mut self, resources: BTreeSet<Uuid>, message: &impl Message) {
         let message = message.encode_to_vec();
-        let told: Vec<_> = resources
-            .into_iter()
-            .map(|resource| (resource, message.clone()))
-            .collect();
-        self.tell_each(&told).await
+        for resource in resources {
+            self.ending.tell(resource, message.clone());
+        }
     }
 
-    /// Tells the watchers of each resource an encoded message of its own. No resource is named twice, and whoever tells
-    /// two resources names them in one order, because each is held from here to the commit.
-    pub async fn tell_each(&mut self, told: &[(Uuid, Vec<u8>)]) -> Result<(), Failure> {
-        let (resources, messages): (Vec<_>, Vec<_>) = told
-            .iter()
-            .map(|(resource, message)| (*resource, message.as_slice()))
-            .unzip();
-        self.woken.resources.extend(&resources);
-        let now = self.now;
-        sqlx::query(sql!(
-            "WITH told AS (SELECT * FROM UNNEST($1::uuid[], $2::bytea[]) AS told (id, message)),
-             head AS (
-                 INSERT INTO watch_head (resource_id, version) SELECT id, 1 FROM told
-                 ON CONFLICT (resource_id) DO UPDATE SET version = watch_head.version + 1
-                 RETURNING resource_id, version)
-             INSERT INTO watch_log (resource_id, version, message, create_time)
-             SELECT head.resource_id, head.version, told.message, $3
-             FROM head JOIN told ON told.id = head.resource_id"
-        ))
-        .bind(resources)
-        .bind(messages)
-        .bind(chrono::DateTime::from(now))
-        .execute(self.sql())
-        .await?;
-        Ok(())
+    /// Writes what was gathered, and commits.
+    pub(crate) async fn commit(mut self) -> Result<Woken, Failure> {
+        for fact in std::mem::take(&mut self.facts) {
+            let published = Published {
+                occurred: fact.occurred,
+                aggregate: fact.event.aggregate_id.clone(),
+                version: i64::try_from(fact.event.aggregate_version).unwrap_or(i64::MAX),
+                event: self.stamped(fact.event).encode_to_vec(),
+            };
+            self.ending.outbox.push(published);
+        }
+        self.ending.write(self.session.sql(), self.now).await?;
+        self.session.commit().await?;
+        Ok(Woken {
+            timers: self.ending.timers(),
+            resources: self.ending.resources().collect(),
+            outbox: !self.ending.outbox.is_empty(),
+        })
     }
 
-    /// Writes what was published to the outbox; the last statement before the commit.
-    pub(crate) async fn flush(&mut self) -> Result<(), Failure> {
-        if self.facts.is_empty() {
-            return Ok(());
-        }
-        let facts = std::mem::take(&mut self.facts);
-        let (mut times, mut ids, mut versions, mut events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for fact in facts {
-            times.push(chrono::DateTime::from(fact.occurred));
-            ids.push(fact.event.aggregate_id.clone());
-            versions.push(i64::try_from(fact.event.aggregate_version).unwrap_or(i64::MAX));
-            events.push(self.stamped(fact.event).encode_to_vec());
-        }
-        sqlx::query(sql!(
-            "INSERT INTO outbox (occur_time, aggregate_id, aggregate_version, event)
-             SELECT * FROM UNNEST($1::timestamptz[], $2::text[], $3::bigint[], $4::bytea[])"
-        ))
-        .bind(times)
-        .bind(ids)
-        .bind(versions)
-        .bind(events)
-        .execute(self.sql())
-        .await?;
-        self.woken.outbox = true;
-        Ok(())
+    /// Gives the connection back after the one statement of [`Store::read_one`](crate::Store::read_one).
+    pub(crate) fn finish_one(self) {
+        debug_assert!(self.statements <= 1, "{} statements of one", self.statements);
+        self.session.release();
     }
 
     fn stamped(&self, event: Event) -> Event {
@@ -286,13 +255,13 @@ impl<'c> Tx<'c> {
 /// A transaction that rebuilds tables from stored events.
 #[derive(Debug)]
 pub struct Folding {
-    pub(crate) sql: sqlx::Transaction<'static, sqlx::Postgres>,
+    pub(crate) session: Session,
 }
 
 impl Folding {
     /// The connection, for the statements of a service's `store/`.
     pub fn sql(&mut self) -> &mut PgConnection {
-        &mut self.sql
+        self.session.sql()
     }
 
     /// Sets the jobs that a folded state demands, and takes back those that the state before it demanded alone: what

@@ -145,13 +145,15 @@ impl Store {
 
     async fn told_lately(&self, watched: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
         let since = self.runtime().now().saturating_sub(BACK);
+        let mut session = self.session().await?;
         let told = sqlx::query_scalar(sql!(
             "SELECT DISTINCT resource_id FROM watch_log WHERE create_time > $1 AND resource_id = ANY($2)"
         ))
         .bind(chrono::DateTime::from(since))
         .bind(watched)
-        .fetch_all(&self.0.pool)
+        .fetch_all(session.sql())
         .await?;
+        session.release();
         Ok(told)
     }
 }

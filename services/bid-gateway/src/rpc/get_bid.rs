@@ -18,7 +18,7 @@ pub(super) async fn get_bid(
 
     let bid = app
         .store
-        .read(&mut call, async |tx| bids::find(tx, id).await)
+        .read_one(&mut call, async |tx| bids::find(tx, id).await)
         .await?
         .filter(|bid| match call.caller() {
             Caller::Tenant(principal) => is_own(principal, bid) || bid.consumer_id == principal.tenant,

@@ -59,7 +59,7 @@ pub(super) async fn list_bids(
 async fn may_list(app: &App, call: &mut Call, work_id: WorkId) -> Result<(), Error> {
     let book = app
         .store
-        .read(call, async |tx| books::find(tx, work_id).await)
+        .read_one(call, async |tx| books::find(tx, work_id).await)
         .await?;
     let consumer = match book {
         Some(book) => book.terms.consumer_id,

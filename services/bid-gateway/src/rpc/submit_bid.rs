@@ -2,13 +2,13 @@
 
 use aex_kit::Call;
 use aex_proto::aex::bid_gateway::v1::{SubmitBidRequest, SubmitBidResponse};
-use aex_store::{Claim, Failure};
+use aex_store::Failure;
 use aex_types::WorkId;
 
 use super::acting;
 use crate::{
     App, Error, convert,
-    domain::book::{self, Bidder, Book, Refusal, Terms},
+    domain::book::{self, Bidder, Refusal, Terms},
     store::{bids, books},
 };
 
@@ -24,18 +24,13 @@ pub(super) async fn submit_bid(
         tenant_id: principal.tenant,
         internal: principal.internal,
     };
-    let claim = Claim::of(&call, &request);
-    let known = app
+    if let Some(reply) = app.store.replay(&mut call, &request).await? {
+        return Ok(reply);
+    }
+    let book = app
         .store
-        .read(&mut call, async move |tx| match claim.reply(tx.sql()).await? {
-            Some(reply) => Ok::<_, Error>(Known::Reply(Box::new(reply))),
-            None => Ok(Known::Book(books::find(tx, command.work_id).await?)),
-        })
+        .read_one(&mut call, async |tx| books::find(tx, command.work_id).await)
         .await?;
-    let book = match known {
-        Known::Reply(reply) => return Ok(*reply),
-        Known::Book(book) => book,
-    };
     let provider = app.provider(&call, bidder.provider_id).await?;
     if provider.tenant_id != bidder.tenant_id {
         return Err(Error::ProviderNotFound(bidder.provider_id));
@@ -63,14 +58,6 @@ pub(super) async fn submit_bid(
             })
         })
         .await
-}
-
-/// What is known before others are asked.
-enum Known {
-    /// The bid was taken before, with this reply.
-    Reply(Box<SubmitBidResponse>),
-    /// The work's book, from its first bid on.
-    Book(Option<Book>),
 }
 
 /// What a work asks whose book is not open yet.

@@ -28,7 +28,7 @@ pub(super) async fn award_contract(
                 .await
                 .map_err(|failure| taken(failure, work_id))?;
             let contract = proposed.ok_or(Error::WorkNotAwardable(work_id))?;
-            tx.rearm(&[], &worker::demanded(&contract)).await?;
+            tx.rearm(&[], &worker::demanded(&contract));
             Ok::<_, Error>(AwardContractResponse {
                 contract: Some(Wire {
                     contract_id: contract.id.to_string(),

@@ -160,7 +160,7 @@ impl App {
     async fn seen(&self, call: &mut Call, id: ContractId) -> Result<Contract, Error> {
         let caller = call.caller().clone();
         self.store
-            .read(call, async |tx| {
+            .read_one(call, async |tx| {
                 let contract = contracts::find(tx, id).await?;
                 contract
                     .filter(|contract| may_see(&caller, contract))
@@ -174,7 +174,7 @@ impl App {
         let paid = async {
             let contract = self
                 .store
-                .read(call, async |tx| {
+                .read_one(call, async |tx| {
                     contracts::find(tx, id).await?.ok_or(Error::ContractNotFound(id))
                 })
                 .await?;

@@ -151,7 +151,7 @@ pub(crate) async fn record(
     if !events.is_empty() {
         save(tx.sql(), std::slice::from_ref(&after)).await?;
         tx.publish(facts);
-        watches::tell(tx, &after).await?;
+        watches::tell(tx, &after);
     }
     Ok(after)
 }

@@ -31,7 +31,8 @@ impl Job for Bell {
         self.store
             .work(&mut call, async |tx| {
                 run(tx, key).await?;
-                tx.done(KIND, key).await
+                tx.done(KIND, key);
+                Ok(())
             })
             .await
     }
@@ -45,7 +46,7 @@ async fn schedule(store: &Store, keys: &[Uuid], due: Timestamp) {
     let mut call = call(store);
     let scheduled = store.work(&mut call, async |tx| {
         for key in keys {
-            tx.schedule(KIND, *key, due).await?;
+            tx.schedule(KIND, *key, due);
         }
         Ok::<_, Failure>(())
     });

@@ -15,7 +15,7 @@ pub(super) async fn get_provider(
 
     let provider = app
         .store
-        .read(&mut call, async |tx| {
+        .read_one(&mut call, async |tx| {
             providers::find(tx, id).await?.ok_or(Error::ProviderNotFound(id))
         })
         .await?;

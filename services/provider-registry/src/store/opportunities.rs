@@ -105,7 +105,7 @@ pub(crate) async fn record(
         .iter()
         .map(|offered| offered.provider_id.uuid())
         .collect();
-    tx.tell_all(providers, &told).await?;
+    tx.tell_all(providers, &told);
     tx.publish([Fact::from(event).caused_by(cause)]);
     Ok(after)
 }

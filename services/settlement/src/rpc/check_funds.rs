@@ -19,7 +19,7 @@ pub(super) async fn check_funds(
     let currency = money.currency;
 
     app.store
-        .read(&mut call, async |tx| {
+        .read_one(&mut call, async |tx| {
             let (available, owed) = accounts::funds(tx, tenant, currency).await?;
             Ok(CheckFundsResponse {
                 sufficient: owed.is_zero() && available >= money.amount,

@@ -17,7 +17,7 @@ pub(super) async fn get_balance(
     let tenant = call.principal()?.tenant;
 
     app.store
-        .read(&mut call, async |tx| {
+        .read_one(&mut call, async |tx| {
             let purses = accounts::purses(tx, tenant, currency).await?;
             let now = tx.now();
             Ok(GetBalanceResponse {

@@ -105,16 +105,14 @@ impl Jobs {
         }
     }
 
-    /// Sets and unsets the jobs, in one order.
-    pub(crate) async fn save(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
-        let done: Vec<_> = self.done.iter().copied().collect();
-        let due: Vec<_> = self
-            .due
-            .iter()
-            .map(|(&(kind, key), &time)| Due::new(kind, key, time))
-            .collect();
-        tx.unschedule_all(&done).await?;
-        tx.schedule_all(&due).await
+    /// Sets and unsets the jobs.
+    pub(crate) fn save(&self, tx: &mut Tx<'_>) {
+        for &(kind, key) in &self.done {
+            tx.unschedule(kind, key);
+        }
+        for (&(kind, key), &time) in &self.due {
+            tx.schedule(kind, key, time);
+        }
     }
 }
 

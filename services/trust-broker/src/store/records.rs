@@ -88,8 +88,8 @@ pub(crate) async fn record(
         }));
     }
     match demanded(&after, tx.now()) {
-        Some(due) => tx.schedule_all(&[due]).await?,
-        None => tx.unschedule(TENURE, after.provider_id.uuid()).await?,
+        Some(due) => tx.schedule_all(&[due]),
+        None => tx.unschedule(TENURE, after.provider_id.uuid()),
     }
     Ok(after)
 }

@@ -17,7 +17,7 @@ pub(super) async fn get_work(
 
     let work = app
         .store
-        .read(&mut call, async |tx| works::find(tx, id).await)
+        .read_one(&mut call, async |tx| works::find(tx, id).await)
         .await?
         .filter(|work| call.may_see(work.consumer_id))
         .ok_or(Error::WorkNotFound(id))?;

@@ -112,7 +112,7 @@ pub(crate) async fn record(
     for event in events {
         let after = step(state, event)?;
         if let Some(update) = convert::update(event, after.status) {
-            tx.tell(after.id.uuid(), &update).await?;
+            tx.tell(after.id.uuid(), &update);
         }
         state = Some(after);
     }
@@ -125,7 +125,7 @@ pub(crate) async fn record(
     let mut demanded_after = demanded(&after);
     // Who is told too late that bidding is about to end is not helped.
     demanded_after.retain(|due| due.kind != CLOSING || now <= due.time);
-    tx.rearm(&demanded_before, &demanded_after).await?;
+    tx.rearm(&demanded_before, &demanded_after);
     Ok(after)
 }
 

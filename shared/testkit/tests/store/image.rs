@@ -132,7 +132,10 @@ async fn live_and_replay_set_the_same_jobs() {
     let (store_live, store_rebuilt) = (store(&live), store(&rebuilt));
     for pair in steps.windows(2) {
         let mut call = Call::own(world.runtime(), "example", "test", Duration::from_secs(10));
-        let done = store_live.work(&mut call, async |tx| tx.rearm(&pair[0], &pair[1]).await);
+        let done = store_live.work(&mut call, async |tx| {
+            tx.rearm(&pair[0], &pair[1]);
+            Ok::<_, Failure>(())
+        });
         done.await.expect("the jobs are set");
         let folded = store_rebuilt.fold::<Failure>(async |folding| folding.rearm(&pair[0], &pair[1]).await);
         folded.await.expect("the jobs are set");

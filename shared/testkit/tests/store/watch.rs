@@ -38,9 +38,10 @@ impl Watching {
 
     async fn tell(&self, word: &str) {
         let mut call = self.call();
-        let told = self
-            .store
-            .work(&mut call, async |tx| tx.tell(RESOURCE, &word.to_owned()).await);
+        let told = self.store.work(&mut call, async |tx| {
+            tx.tell(RESOURCE, &word.to_owned());
+            Ok::<_, Failure>(())
+        });
         told.await.expect("the watchers are told");
     }
 
