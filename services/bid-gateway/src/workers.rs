@@ -38,24 +38,31 @@ impl Follower for Market {
     const TYPES: &'static [&'static str] = convert::HEARD;
     type Error = Error;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
-        let Some((work_id, news)) = convert::heard(event)? else {
-            return Ok(());
-        };
-        let Some(book) = held(tx, work_id, &news).await? else {
-            return Ok(());
-        };
-        let bids = books::final_set(tx, work_id).await?;
-        let now = tx.now();
-        let events = match &news {
-            News::Cancelled(_) => book::abandon(&book, &bids, "work_cancelled", now),
-            News::Failed => book::abandon(&book, &bids, "work_failed", now),
-            News::Evaluated(verdicts) => book::evaluated(&book, &bids, verdicts, now),
-            News::Awarded(winner, contract) => book::awarded(&book, &bids, *winner, *contract, now),
-        };
-        books::record(tx, book, bids, &events, &event.event_id).await?;
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {
+        for event in events {
+            hear(tx, event).await?;
+        }
         Ok(())
     }
+}
+
+async fn hear(tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
+    let Some((work_id, news)) = convert::heard(event)? else {
+        return Ok(());
+    };
+    let Some(book) = held(tx, work_id, &news).await? else {
+        return Ok(());
+    };
+    let bids = books::final_set(tx, work_id).await?;
+    let now = tx.now();
+    let events = match &news {
+        News::Cancelled(_) => book::abandon(&book, &bids, "work_cancelled", now),
+        News::Failed => book::abandon(&book, &bids, "work_failed", now),
+        News::Evaluated(verdicts) => book::evaluated(&book, &bids, verdicts, now),
+        News::Awarded(winner, contract) => book::awarded(&book, &bids, *winner, *contract, now),
+    };
+    books::record(tx, book, bids, &events, &event.event_id).await?;
+    Ok(())
 }
 
 async fn held(tx: &mut Tx<'_>, work_id: WorkId, news: &News) -> Result<Option<book::Book>, Error> {

@@ -29,12 +29,15 @@ impl Follower for Works {
     ];
     type Error = Error;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
-        if event.r#type == "work.submitted" {
-            open(tx, event).await
-        } else {
-            close(tx, event).await
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {
+        for event in events {
+            if event.r#type == "work.submitted" {
+                open(tx, event).await?;
+            } else {
+                close(tx, event).await?;
+            }
         }
+        Ok(())
     }
 }
 

@@ -36,15 +36,17 @@ impl Follower for Endings {
     ];
     type Error = Error;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
-        match Told::read(event)? {
-            Some(Told::Registered(command)) => {
-                let record = records::lock(tx, command.provider_id).await?;
-                let events = decide::register(&record, &command, tx.now());
-                records::record(tx, record, &events, Some(&event.event_id)).await?;
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {
+        for event in events {
+            match Told::read(event)? {
+                Some(Told::Registered(command)) => {
+                    let record = records::lock(tx, command.provider_id).await?;
+                    let events = decide::register(&record, &command, tx.now());
+                    records::record(tx, record, &events, Some(&event.event_id)).await?;
+                }
+                Some(Told::Ended(command)) => end(tx, &command, &event.event_id).await?,
+                None => {}
             }
-            Some(Told::Ended(command)) => end(tx, &command, &event.event_id).await?,
-            None => {}
         }
         Ok(())
     }

@@ -38,8 +38,14 @@ pub trait Follower: Send + Sync + 'static {
     /// Why an event could not be handled; it is tried again, and no later one before it.
     type Error: Explain + From<Failure> + Send;
 
-    /// The effect of one event on the service's own tables. What needs a peer is scheduled as a job.
-    fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// The effect of events, in their order, on the service's own tables. What needs a peer is scheduled as a job. However
+    /// the log is cut into batches, the effect is the same: each event meets what those before it left behind. One that
+    /// cannot be handled fails the batch, and then each is handled alone.
+    fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        events: &[Event],
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 /// Starts a follower.
@@ -142,10 +148,14 @@ impl<F: Follower> Feed<F> {
             .work(&mut call, async move |tx| {
                 // The row lock keeps a second replica's follower out until this one has moved on.
                 let handled = lock_position(tx, F::NAME).await?;
-                for stored in events.iter().filter(|stored| stored.sequence > handled) {
-                    let event = Event::decode(stored.event.clone())
-                        .map_err(|error| Failure::corrupt(error.to_string()))?;
-                    follower.handle(tx, &event).await?;
+                let news = events
+                    .iter()
+                    .filter(|stored| stored.sequence > handled)
+                    .map(|stored| Event::decode(stored.event.clone()))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|error| Failure::corrupt(error.to_string()))?;
+                if !news.is_empty() {
+                    follower.handle(tx, &news).await?;
                 }
                 if position > handled {
                     move_position(tx, F::NAME, position).await?;
