@@ -111,7 +111,21 @@ pub(crate) async fn taking_part(tx: &mut Tx<'_>, work_id: WorkId) -> Result<Vec<
     rows.into_iter().map(Bid::try_from).collect()
 }
 
-/// A page of them.
+/// The bids on many works that were neither replaced nor taken back, in no order.
+pub(crate) async fn of_works(tx: &mut Tx<'_>, works: &[WorkId]) -> Result<Vec<Bid>, Failure> {
+    if works.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = sqlx::query_as(sql!(
+        "SELECT * FROM bid WHERE work_id = ANY($1) AND status NOT IN ('SUPERSEDED', 'WITHDRAWN')"
+    ))
+    .bind(works.iter().map(|work| work.uuid()).collect::<Vec<_>>())
+    .fetch_all(tx.sql())
+    .await?;
+    rows.into_iter().map(Bid::try_from).collect()
+}
+
+/// A page of those on one work.
 pub(crate) async fn list_by_work(tx: &mut Tx<'_>, work_id: WorkId, page: &Page) -> Result<Vec<Bid>, Failure> {
     let after: Option<Place> = page.after()?;
     let rows: Vec<Row> = sqlx::query_as(sql!(

@@ -27,43 +27,6 @@ async fn beginning(market: &Publisher, events: &[Event]) -> (Database, Arc<App>)
     (database, app)
 }
 
-/// Waits until the follower has come so far, and the relay too.
-async fn has_heard(database: &Database, sequence: usize) {
-    let heard = format!("SELECT 1 FROM feed WHERE sequence >= {sequence}");
-    let waits = "SELECT 1 FROM outbox";
-    let done = async {
-        while database.execute(&heard).await == 0 || database.execute(waits).await > 0 {
-            tokio::task::yield_now().await;
-        }
-    };
-    let patience = std::time::Duration::from_secs(20);
-    tokio::time::timeout(patience, done).await.unwrap();
-}
-
-/// What watchers were told, in its order.
-async fn told(database: &Database) -> Vec<(String, i64, Vec<u8>)> {
-    sqlx::query_as("SELECT resource_id::text, version, message FROM watch_log ORDER BY 1, 2")
-        .fetch_all(&mut database.sql().await)
-        .await
-        .unwrap()
-}
-
-/// What was published from a place of the log on, work by work, without what is new each time that it is made.
-fn published(market: &Publisher, from: usize) -> Vec<Event> {
-    let own = market.ledger.events().into_iter().skip(from);
-    let own = own.filter(|event| event.producer == App::NAME);
-    let mut own: Vec<_> = own
-        .map(|event| Event {
-            event_id: String::new(),
-            correlation_id: String::new(),
-            traceparent: String::new(),
-            ..event
-        })
-        .collect();
-    own.sort_by(|one, other| one.aggregate_id.cmp(&other.aggregate_id));
-    own
-}
-
 /// What the rest of the market could say of a work, sensible or not.
 fn say(market: &Publisher, work: &pb::Work, contract: &str, dice: &mut Dice) {
     let (ledger, work_id, contract_id) = (&market.ledger, work.work_id.clone(), contract.to_owned());
@@ -160,18 +123,18 @@ async fn a_batch_that_names_works_many_times_leaves_what_its_events_leave_one_by
         let work = &works[usize::try_from(dice.roll(5)).unwrap()];
         say(&market, work, &contract, &mut dice);
         let heard = market.ledger.events().len();
-        has_heard(&slow, heard).await;
+        slow.has_heard(heard).await;
     }
     let heard = market.ledger.events().len();
-    let one_by_one = published(&market, 0);
+    let one_by_one = market.ledger.told_since(0, App::NAME);
     assert!(one_by_one.len() > 20, "{}", one_by_one.len());
 
     Arc::clone(&quick_app).start_workers();
-    has_heard(&quick, heard).await;
-    assert_eq!(published(&market, heard), one_by_one);
+    quick.has_heard(heard).await;
+    assert_eq!(market.ledger.told_since(heard, App::NAME), one_by_one);
     assert_eq!(quick.state().await, slow.state().await);
     assert_eq!(slow.differences(&quick).await, [""; 0]);
-    assert_eq!(told(&quick).await, told(&slow).await);
+    assert_eq!(quick.told().await, slow.told().await);
     // One transaction has written all of it.
     assert_eq!(quick.execute("SELECT xmin FROM work GROUP BY xmin").await, 1);
     assert!(slow.execute("SELECT xmin FROM work GROUP BY xmin").await > 1);
