@@ -180,12 +180,10 @@ pub(crate) async fn update(sql: &mut PgConnection, bids: &[&Bid]) -> Result<(), 
         return Ok(());
     }
     sqlx::query(sql!(
-        "UPDATE bid SET status = now_is.status, status_reason = now_is.reason, update_time = now_is.time
-         FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
-              AS now_is (work_id, bid_id, status, reason, time)
-         WHERE bid.work_id = now_is.work_id AND bid.bid_id = now_is.bid_id"
+        "UPDATE bid SET status = now_is.status, status_reason = reason, update_time = updated
+         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS now_is (id, status, reason, updated)
+         WHERE bid_id = id"
     ))
-    .bind(bids.iter().map(|bid| bid.work_id.uuid()).collect::<Vec<_>>())
     .bind(bids.iter().map(|bid| bid.id.uuid()).collect::<Vec<_>>())
     .bind(bids.iter().map(|bid| bid.status.to_string()).collect::<Vec<_>>())
     .bind(
