@@ -32,10 +32,12 @@ impl Follower for Closed {
     const TYPES: &'static [&'static str] = &["work.bid_window_closed"];
     type Error = Error;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Stored) -> Result<(), Error> {
-        let work = convert::closed_work(event)?;
-        let now = tx.now();
-        tx.schedule(EVALUATE, work.uuid(), now);
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Stored]) -> Result<(), Error> {
+        for event in events {
+            let work = convert::closed_work(event)?;
+            let now = tx.now();
+            tx.schedule(EVALUATE, work.uuid(), now);
+        }
         Ok(())
     }
 }

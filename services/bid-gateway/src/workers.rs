@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use aex_kit::Hosted as _;
 use aex_proto::aex::common::v1::Event;
 use aex_store::{Follower, Tx, feed};
-use aex_types::{BidId, ContractId, WorkId};
+use aex_types::{BidId, ContractId};
 
 use crate::{
     App, Error, convert,
     domain::book::{self, Terms},
-    store::books,
+    store::books::Books,
 };
 
 /// Starts all workers.
@@ -38,29 +38,29 @@ impl Follower for Market {
     const TYPES: &'static [&'static str] = convert::HEARD;
     type Error = Error;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
-        let Some((work_id, news)) = convert::heard(event)? else {
-            return Ok(());
-        };
-        let Some(book) = held(tx, work_id, &news).await? else {
-            return Ok(());
-        };
-        let bids = books::final_set(tx, work_id).await?;
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {
+        let mut heard = Vec::with_capacity(events.len());
+        for event in events {
+            heard.extend(convert::heard(event)?.map(|(work, news)| (&event.event_id, work, news)));
+        }
+        let mut books = Books::lock(tx, heard.iter().map(|(_, work, _)| *work)).await?;
         let now = tx.now();
-        let events = match &news {
-            News::Cancelled(_) => book::abandon(&book, &bids, "work_cancelled", now),
-            News::Failed => book::abandon(&book, &bids, "work_failed", now),
-            News::Evaluated(verdicts) => book::evaluated(&book, &bids, verdicts, now),
-            News::Awarded(winner, contract) => book::awarded(&book, &bids, *winner, *contract, now),
-        };
-        books::record(tx, book, bids, &events, &event.event_id).await?;
+        for (cause, work, news) in &heard {
+            if let News::Cancelled(terms) = news {
+                books.open(tx, *terms).await?;
+            }
+            let Some((book, bids)) = books.get(*work) else {
+                continue;
+            };
+            let decided = match news {
+                News::Cancelled(_) => book::abandon(book, bids, "work_cancelled", now),
+                News::Failed => book::abandon(book, bids, "work_failed", now),
+                News::Evaluated(verdicts) => book::evaluated(book, bids, verdicts, now),
+                News::Awarded(winner, contract) => book::awarded(book, bids, *winner, *contract, now),
+            };
+            books.fold(decided, cause)?;
+        }
+        books.record(tx).await?;
         Ok(())
     }
-}
-
-async fn held(tx: &mut Tx<'_>, work_id: WorkId, news: &News) -> Result<Option<book::Book>, Error> {
-    Ok(match news {
-        News::Cancelled(terms) => Some(books::lock_or_open(tx, *terms).await?),
-        _ => books::lock(tx, work_id).await?,
-    })
 }

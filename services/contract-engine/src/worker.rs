@@ -95,10 +95,12 @@ impl Follower for AutoAward {
     const TYPES: &'static [&'static str] = &["bids.evaluated"];
     type Error = Error;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Stored) -> Result<(), Error> {
-        if let Some(work) = convert::to_be_awarded(event)? {
-            let now = tx.now();
-            tx.schedule(AUTO, work.uuid(), now);
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Stored]) -> Result<(), Error> {
+        for event in events {
+            if let Some(work) = convert::to_be_awarded(event)? {
+                let now = tx.now();
+                tx.schedule(AUTO, work.uuid(), now);
+            }
         }
         Ok(())
     }

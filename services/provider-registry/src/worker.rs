@@ -5,8 +5,13 @@ use std::sync::Arc;
 use aex_kit::{Hosted as _, Link};
 use aex_proto::aex::common::v1::Event;
 use aex_store::{Failure, Follower, Store, Tx, feed};
+use aex_types::WorkId;
 
-use crate::{App, Error, convert, domain::opportunity, store::opportunities};
+use crate::{
+    App, Error, convert,
+    domain::opportunity::{self, Published, Reason},
+    store::opportunities::{self, Opportunities},
+};
 
 /// Offers work as it is published, and takes the offers back when bidding is over.
 #[derive(Debug)]
@@ -29,39 +34,58 @@ impl Follower for Works {
     ];
     type Error = Error;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {
+        let mut heard = Vec::with_capacity(events.len());
+        for event in events {
+            heard.extend(News::read(event)?.map(|news| (&event.event_id, news)));
+        }
+        let mut known = Opportunities::lock(tx, heard.iter().map(|(_, news)| news.work_id())).await?;
+        let now = tx.now();
+        for (cause, news) in &heard {
+            let decided = match (news, known.get(news.work_id())) {
+                (News::Published(work), None) => {
+                    let matched = opportunities::matched(tx, work).await?;
+                    Some(opportunity::open(work, matched, now))
+                }
+                (News::Ends(_, reason), Some(opportunity)) => opportunity::close(opportunity, *reason, now),
+                _ => None,
+            };
+            if let Some(event) = decided {
+                known.fold(event, cause)?;
+            }
+        }
+        known.record(tx).await?;
+        Ok(())
+    }
+}
+
+/// What became of work, as far as it can be bid on.
+#[derive(Debug)]
+enum News {
+    Published(Box<Published>),
+    Ends(WorkId, Reason),
+}
+
+impl News {
+    /// `None` when the event says nothing of that.
+    fn read(event: &Event) -> Result<Option<Self>, Failure> {
         if event.r#type == "work.submitted" {
-            open(tx, event).await
-        } else {
-            close(tx, event).await
+            return Ok(Some(Self::Published(Box::new(convert::published(event)?))));
+        }
+        let Some(reason) = convert::ends_bidding(event) else {
+            return Ok(None);
+        };
+        let work_id = event
+            .aggregate_id
+            .parse()
+            .map_err(|_| Failure::corrupt(format!("event {} is of no work", event.event_id)))?;
+        Ok(Some(Self::Ends(work_id, reason)))
+    }
+
+    const fn work_id(&self) -> WorkId {
+        match self {
+            Self::Published(work) => work.shown.work_id,
+            Self::Ends(work_id, _) => *work_id,
         }
     }
-}
-
-async fn open(tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
-    let work = convert::published(event)?;
-    if opportunities::lock(tx, work.shown.work_id).await?.is_some() {
-        return Ok(());
-    }
-    let matched = opportunities::matched(tx, &work).await?;
-    let opened = opportunity::open(&work, matched, tx.now());
-    opportunities::record(tx, None, &opened, &event.event_id).await?;
-    Ok(())
-}
-
-async fn close(tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
-    let Some(reason) = convert::ends_bidding(event) else {
-        return Ok(());
-    };
-    let work_id = event
-        .aggregate_id
-        .parse()
-        .map_err(|_| Failure::corrupt(format!("event {} is of no work", event.event_id)))?;
-    let Some(opportunity) = opportunities::lock(tx, work_id).await? else {
-        return Ok(());
-    };
-    if let Some(closed) = opportunity::close(&opportunity, reason, tx.now()) {
-        opportunities::record(tx, Some(opportunity), &closed, &event.event_id).await?;
-    }
-    Ok(())
 }

@@ -9,7 +9,7 @@ use aex_proto::aex::{
     trust_broker::v1 as pb,
 };
 use aex_store::{Fact, Failure, stored};
-use aex_types::{Money, ProviderId, TenantId, Timestamp};
+use aex_types::{ContractId, Money, ProviderId, TenantId, Timestamp};
 
 use crate::domain::{
     assessment::assess,
@@ -197,6 +197,22 @@ pub(crate) enum Told {
 }
 
 impl Told {
+    /// Which provider.
+    pub(crate) const fn provider_id(&self) -> ProviderId {
+        match self {
+            Self::Registered(command) => command.provider_id,
+            Self::Ended(command) => command.provider_id,
+        }
+    }
+
+    /// The contract that ended.
+    pub(crate) const fn contract_id(&self) -> Option<ContractId> {
+        match self {
+            Self::Registered(_) => None,
+            Self::Ended(command) => Some(command.contract_id),
+        }
+    }
+
     /// Reads an event of another service; `None` when it says nothing about a provider.
     pub(crate) fn read(stored: &Stored) -> Result<Option<Self>, Failure> {
         let broken = || stored::unreadable(stored);

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use crate::{
     App, Error,
     convert::Told,
-    domain::decide::{self, RecordOutcome},
-    store::{outcomes, records},
+    domain::decide,
+    store::records::{self, Records},
 };
 
 /// Starts the follower and the timer.
@@ -36,32 +36,36 @@ impl Follower for Endings {
     ];
     type Error = Error;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
-        match Told::read(event)? {
-            Some(Told::Registered(command)) => {
-                let record = records::lock(tx, command.provider_id).await?;
-                let events = decide::register(&record, &command, tx.now());
-                records::record(tx, record, &events, Some(&event.event_id)).await?;
-            }
-            Some(Told::Ended(command)) => end(tx, &command, &event.event_id).await?,
-            None => {}
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {
+        let mut told = Vec::with_capacity(events.len());
+        for event in events {
+            told.extend(Told::read(event)?.map(|told| (&event.event_id, told)));
         }
+        let providers = told.iter().map(|(_, told)| told.provider_id()).collect();
+        let contracts: Vec<_> = told.iter().filter_map(|(_, told)| told.contract_id()).collect();
+        let mut records = Records::lock(tx, providers, &contracts).await?;
+        let now = tx.now();
+        for (cause, told) in &told {
+            let Some(record) = records.get(told.provider_id()) else {
+                continue;
+            };
+            let decided = match told {
+                Told::Registered(command) => Ok(decide::register(record, command, now)),
+                Told::Ended(command) => {
+                    let known = records.outcome(command.contract_id);
+                    decide::record_outcome(record, known, command, now)
+                }
+            };
+            match decided {
+                Ok(events) => records.fold(events, cause)?,
+                // The first end of a contract stands. That it is told to have ended in two ways is for people to look at,
+                // and no reason to hear nothing more.
+                Err(refusal) => tracing::warn!(%refusal, cause, "an outcome is left out"),
+            }
+        }
+        records.record(tx).await?;
         Ok(())
     }
-}
-
-async fn end(tx: &mut Tx<'_>, command: &RecordOutcome, cause: &str) -> Result<(), Error> {
-    let record = records::lock(tx, command.provider_id).await?;
-    let known = outcomes::of_contract(tx, command.contract_id).await?;
-    match decide::record_outcome(&record, known.as_ref(), command, tx.now()) {
-        Ok(events) => {
-            records::record(tx, record, &events, Some(cause)).await?;
-        }
-        // The first end of a contract stands. That it is told to have ended in two ways is for people to look at, and no
-        // reason to hear nothing more.
-        Err(refusal) => tracing::warn!(%refusal, cause, "an outcome is left out"),
-    }
-    Ok(())
 }
 
 /// Makes an event of each month more of tenure.
@@ -79,7 +83,7 @@ impl Job for Tenure {
             .work(&mut call, async |tx| {
                 let record = records::lock(tx, ProviderId::from(key)).await?;
                 let events = decide::refresh(&record, tx.now());
-                records::record(tx, record, &events, None).await?;
+                records::record(tx, record, events).await?;
                 Ok(())
             })
             .await

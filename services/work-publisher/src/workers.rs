@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     App, Error, convert,
     domain::work::{self, Status},
-    store::works,
+    store::works::{self, Works},
 };
 
 /// Ends bidding.
@@ -49,7 +49,7 @@ impl Job for Close {
                 if events.is_empty() && work.status != Status::Open {
                     tx.done(CLOSE, key);
                 }
-                works::record(tx, Some(work), &events, "").await?;
+                works::record(tx, Some(work), events).await?;
                 Ok(())
             })
             .await
@@ -96,7 +96,7 @@ impl Job for GiveUp {
                 if events.is_empty() && work.status != Status::Evaluating {
                     tx.done(GIVE_UP, key);
                 }
-                works::record(tx, Some(work), &events, "").await?;
+                works::record(tx, Some(work), events).await?;
                 Ok(())
             })
             .await
@@ -111,15 +111,19 @@ impl Follower for Market {
     const TYPES: &'static [&'static str] = convert::KNOWN;
     type Error = Error;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Error> {
-        let Some((work_id, news)) = convert::heard(event)? else {
-            return Ok(());
-        };
-        let Some(work) = works::lock(tx, work_id).await? else {
-            return Ok(());
-        };
-        let events = work::hear(&work, &news, tx.now());
-        works::record(tx, Some(work), &events, &event.event_id).await?;
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {
+        let mut heard = Vec::with_capacity(events.len());
+        for event in events {
+            heard.extend(convert::heard(event)?.map(|(work, news)| (&event.event_id, work, news)));
+        }
+        let mut works = Works::lock(tx, heard.iter().map(|(_, work, _)| *work)).await?;
+        for (cause, work, news) in &heard {
+            if let Some(work) = works.get(*work) {
+                let decided = work::hear(work, news, tx.now());
+                works.fold(decided, cause)?;
+            }
+        }
+        works.record(tx).await?;
         Ok(())
     }
 }

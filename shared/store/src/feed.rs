@@ -38,8 +38,14 @@ pub trait Follower: Send + Sync + 'static {
     /// Why an event could not be handled; it is tried again, and no later one before it.
     type Error: Explain + From<Failure> + Send;
 
-    /// The effect of one event on the service's own tables. What needs a peer is scheduled as a job.
-    fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// The effect of events, in their order, on the service's own tables. What needs a peer is scheduled as a job. However
+    /// the log is cut into batches, the effect is the same: each event meets what those before it left behind. One that
+    /// cannot be handled fails the batch, and then each is handled alone.
+    fn handle(
+        &self,
+        tx: &mut Tx<'_>,
+        events: &[Event],
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }
 
 /// Starts a follower.
@@ -119,36 +125,36 @@ impl<F: Follower> Feed<F> {
         if reached <= position {
             return Ok(position);
         }
-        let whole = self.effect(call, &batch.events, reached).await;
+        let whole = self.effect(call, &batch.events, (position, reached)).await;
         if whole.is_ok() || batch.events.is_empty() {
             return whole.map(|()| reached);
         }
+        let mut position = position;
         for event in &batch.events {
-            if let Err(error) = self
-                .effect(call, std::slice::from_ref(event), event.sequence)
-                .await
-            {
+            let step = (position, event.sequence);
+            if let Err(error) = self.effect(call, std::slice::from_ref(event), step).await {
                 tracing::warn!(consumer = F::NAME, sequence = event.sequence, error = %chain(&error), "an event waits");
                 return Err(error);
             }
+            position = event.sequence;
         }
         Ok(last)
     }
 
-    async fn effect(&self, call: &Call, events: &[StoredEvent], position: u64) -> Result<(), F::Error> {
+    async fn effect(&self, call: &Call, events: &[StoredEvent], step: (u64, u64)) -> Result<(), F::Error> {
         let mut call = call.renewed();
         let follower = &self.follower;
         self.store
             .work(&mut call, async move |tx| {
-                // The row lock keeps a second replica's follower out until this one has moved on.
-                let handled = lock_position(tx, F::NAME).await?;
-                for stored in events.iter().filter(|stored| stored.sequence > handled) {
-                    let event = Event::decode(stored.event.clone())
-                        .map_err(|error| Failure::corrupt(error.to_string()))?;
-                    follower.handle(tx, &event).await?;
-                }
-                if position > handled {
-                    move_position(tx, F::NAME, position).await?;
+                let handled = moved_on(tx, F::NAME, step).await?;
+                let news = events
+                    .iter()
+                    .filter(|stored| stored.sequence > handled)
+                    .map(|stored| Event::decode(stored.event.clone()))
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|error| Failure::corrupt(error.to_string()))?;
+                if !news.is_empty() {
+                    follower.handle(tx, &news).await?;
                 }
                 Ok(())
             })
@@ -184,7 +190,20 @@ fn gathered(
     Ok(batch)
 }
 
-/// The consumer's position, held until the commit.
+/// Moves the consumer's position, and answers what is handled: where it really stood. The row is held until the commit,
+/// so that a second replica's follower waits until this one has moved on.
+async fn moved_on(tx: &mut Tx<'_>, consumer: &str, (from, to): (u64, u64)) -> Result<u64, Failure> {
+    if move_position(tx, consumer, (from, to)).await? {
+        return Ok(from);
+    }
+    // It does not stand where this follower has left it: there is none yet, or a second replica has moved it.
+    let handled = lock_position(tx, consumer).await?;
+    if to > handled {
+        move_position(tx, consumer, (handled, to)).await?;
+    }
+    Ok(handled)
+}
+
 async fn lock_position(tx: &mut Tx<'_>, consumer: &str) -> Result<u64, Failure> {
     if let Some(position) = held_position(tx, consumer).await? {
         return Ok(position);
@@ -208,11 +227,16 @@ async fn held_position(tx: &mut Tx<'_>, consumer: &str) -> Result<Option<u64>, F
     Ok(position.map(|position| u64::try_from(position).unwrap_or_default()))
 }
 
-async fn move_position(tx: &mut Tx<'_>, consumer: &str, position: u64) -> Result<(), Failure> {
-    sqlx::query(sql!("UPDATE feed SET sequence = $2 WHERE consumer = $1"))
-        .bind(consumer)
-        .bind(i64::try_from(position).unwrap_or(i64::MAX))
-        .execute(tx.sql())
-        .await?;
-    Ok(())
+/// Moves the position on from where it is thought to stand; `false` when it does not stand there.
+async fn move_position(tx: &mut Tx<'_>, consumer: &str, (from, to): (u64, u64)) -> Result<bool, Failure> {
+    let column = |sequence| i64::try_from(sequence).unwrap_or(i64::MAX);
+    let moved = sqlx::query(sql!(
+        "UPDATE feed SET sequence = $3 WHERE consumer = $1 AND sequence = $2"
+    ))
+    .bind(consumer)
+    .bind(column(from))
+    .bind(column(to))
+    .execute(tx.sql())
+    .await?;
+    Ok(moved.rows_affected() == 1)
 }

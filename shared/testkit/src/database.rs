@@ -22,6 +22,8 @@ use crate::Scratch;
 
 /// Connections of one service of one test.
 const CONNECTIONS: u32 = 4;
+/// How long a test waits for a follower.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One service's schema in a database of its own, dropped when the test succeeded.
 #[derive(Debug)]
@@ -128,6 +130,26 @@ impl Database {
             .into_iter()
             .map(|event| event.r#type)
             .collect()
+    }
+
+    /// Waits until the service's follower has come so far in the log, and what it published is taken.
+    pub async fn has_heard(&self, sequence: usize) {
+        let heard =
+            format!("SELECT 1 FROM feed WHERE sequence >= {sequence} AND NOT EXISTS (SELECT 1 FROM outbox)");
+        let hearing = async {
+            while self.execute(&heard).await == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        let heard = tokio::time::timeout(PATIENCE, hearing).await;
+        heard.unwrap_or_else(|_| panic!("{} does not hear of event {sequence}", self.name));
+    }
+
+    /// What watchers were told: of which resource, in which version, and the message.
+    pub async fn told(&self) -> Vec<(String, i64, Vec<u8>)> {
+        let told = "SELECT resource_id::text, version, message FROM watch_log ORDER BY 1, 2";
+        let told = sqlx::query_as(told).fetch_all(&mut self.sql().await).await;
+        told.expect("the messages are readable")
     }
 
     /// A statement of the test itself: to damage rows, or to look at them.

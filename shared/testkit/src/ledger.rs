@@ -58,6 +58,23 @@ impl Ledger {
         self.stored().clone()
     }
 
+    /// What a producer has told from a place on, one aggregate after the other, without what is new each time that it is
+    /// told: two runs that decide the same are told alike.
+    pub fn told_since(&self, place: usize, producer: &str) -> Vec<Event> {
+        let told = self.events().into_iter().skip(place);
+        let told = told.filter(|event| event.producer == producer);
+        let mut told: Vec<_> = told
+            .map(|event| Event {
+                event_id: String::new(),
+                correlation_id: String::new(),
+                traceparent: String::new(),
+                ..event
+            })
+            .collect();
+        told.sort_by(|one, other| one.aggregate_id.cmp(&other.aggregate_id));
+        told
+    }
+
     /// The first event of a type that fits, once it is there.
     pub async fn seen(&self, kind: &str, fits: impl Fn(&Event) -> bool) -> Event {
         let found = |events: Vec<Event>| {

@@ -27,7 +27,7 @@ pub(super) async fn seal_book(
         .work(&mut call, async |tx| {
             let book = books::lock_or_open(tx, terms).await?;
             let events = book::seal(&book, tx.now());
-            let (book, _) = books::record(tx, book, [], &events, "").await?;
+            let (book, _) = books::record(tx, book, [], events).await?;
             let bids = books::final_set(tx, id).await?;
             Ok(SealBookResponse {
                 bids: bids.into_iter().map(convert::sealed).collect(),

@@ -49,7 +49,7 @@ pub(super) async fn submit_bid(
             let last = bids::last(tx, command.work_id, bidder.provider_id).await?;
             let id = tx.id();
             let events = book::submit(&book, last.as_ref(), id, bidder, command.offer.clone(), tx.now())?;
-            let (_, mut bids) = books::record(tx, book, last, &events, "").await?;
+            let (_, mut bids) = books::record(tx, book, last, events).await?;
             let bid = bids
                 .remove(&id)
                 .ok_or_else(|| Failure::corrupt("a bid is lost"))?;

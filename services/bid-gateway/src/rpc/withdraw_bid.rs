@@ -34,7 +34,7 @@ pub(super) async fn withdraw_bid(
             // Again, now that nobody else can change it.
             let bid = bids::find(tx, id).await?.ok_or(Error::BidNotFound(id))?;
             let events = book::withdraw(&book, &bid, tx.now())?;
-            let (_, mut bids) = books::record(tx, book, [bid], &events, "").await?;
+            let (_, mut bids) = books::record(tx, book, [bid], events).await?;
             Ok(WithdrawBidResponse {
                 bid: bids.remove(&id).map(Into::into),
             })

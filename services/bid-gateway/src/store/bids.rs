@@ -111,7 +111,21 @@ pub(crate) async fn taking_part(tx: &mut Tx<'_>, work_id: WorkId) -> Result<Vec<
     rows.into_iter().map(Bid::try_from).collect()
 }
 
-/// A page of them.
+/// The bids on many works that were neither replaced nor taken back, in no order.
+pub(crate) async fn of_works(tx: &mut Tx<'_>, works: &[WorkId]) -> Result<Vec<Bid>, Failure> {
+    if works.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<Row> = sqlx::query_as(sql!(
+        "SELECT * FROM bid WHERE work_id = ANY($1) AND status NOT IN ('SUPERSEDED', 'WITHDRAWN')"
+    ))
+    .bind(works.iter().map(|work| work.uuid()).collect::<Vec<_>>())
+    .fetch_all(tx.sql())
+    .await?;
+    rows.into_iter().map(Bid::try_from).collect()
+}
+
+/// A page of those on one work.
 pub(crate) async fn list_by_work(tx: &mut Tx<'_>, work_id: WorkId, page: &Page) -> Result<Vec<Bid>, Failure> {
     let after: Option<Place> = page.after()?;
     let rows: Vec<Row> = sqlx::query_as(sql!(
@@ -166,12 +180,10 @@ pub(crate) async fn update(sql: &mut PgConnection, bids: &[&Bid]) -> Result<(), 
         return Ok(());
     }
     sqlx::query(sql!(
-        "UPDATE bid SET status = now_is.status, status_reason = now_is.reason, update_time = now_is.time
-         FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
-              AS now_is (work_id, bid_id, status, reason, time)
-         WHERE bid.work_id = now_is.work_id AND bid.bid_id = now_is.bid_id"
+        "UPDATE bid SET status = now_is.status, status_reason = reason, update_time = updated
+         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::timestamptz[]) AS now_is (id, status, reason, updated)
+         WHERE bid_id = id"
     ))
-    .bind(bids.iter().map(|bid| bid.work_id.uuid()).collect::<Vec<_>>())
     .bind(bids.iter().map(|bid| bid.id.uuid()).collect::<Vec<_>>())
     .bind(bids.iter().map(|bid| bid.status.to_string()).collect::<Vec<_>>())
     .bind(

@@ -51,7 +51,7 @@ pub(crate) async fn lock_or_open(tx: &mut Tx<'_>, terms: Terms) -> Result<Book, 
         return Ok(book);
     }
     let opened = book::open(terms, tx.now());
-    let book = step(None, &opened)?;
+    let book = Book::after(None, &opened).ok_or_else(|| Failure::corrupt("a book does not open"))?;
     if insert(tx.sql(), &book).await? {
         tx.publish([Fact::from(&opened)]);
         return Ok(book);
@@ -60,97 +60,149 @@ pub(crate) async fn lock_or_open(tx: &mut Tx<'_>, terms: Terms) -> Result<Book, 
     made_meanwhile.ok_or_else(|| Failure::corrupt("a book is there and is not"))
 }
 
-/// The bids that take part, in order of arrival.
+/// The bids of a work that take part, in order of arrival.
 pub(crate) async fn final_set(tx: &mut Tx<'_>, id: WorkId) -> Result<Vec<Bid>, Failure> {
     bids::taking_part(tx, id).await
 }
 
-/// What was decided, made true: folded, saved, and published with the same commit. `known` are at least the bids that
-/// the events change. `cause` is the event of another service that it follows from; empty when it follows from a call.
+/// What was decided of one book, made true. `known` are at least the bids that the events change.
 pub(crate) async fn record(
     tx: &mut Tx<'_>,
     before: Book,
     known: impl IntoIterator<Item = Bid>,
-    events: &[Event],
-    cause: &str,
+    events: Vec<Event>,
 ) -> Result<(Book, BTreeMap<BidId, Bid>), Failure> {
-    let mut book = before;
-    let mut bids: BTreeMap<_, _> = known.into_iter().map(|bid| (bid.id, bid)).collect();
-    if events.is_empty() {
-        return Ok((book, bids));
+    let id = before.terms.work_id;
+    let mut books = Books::of([before], known);
+    books.fold(events, "")?;
+    books.record(tx).await?;
+    let book = books.after.remove(&id).or_else(|| books.before.remove(&id));
+    let book = book.ok_or_else(|| Failure::corrupt("a book is lost"))?;
+    Ok((book, books.bids.remove(&id).unwrap_or_default()))
+}
+
+/// Books that are held, with their bids, and what becomes of them: each event meets what those before it left behind, and
+/// in the end all of it is made true at once.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    before: BTreeMap<WorkId, Book>,
+    /// Those that changed.
+    after: BTreeMap<WorkId, Book>,
+    /// All bids that are known, as they stand by now.
+    bids: BTreeMap<WorkId, BTreeMap<BidId, Bid>>,
+    changed: BTreeSet<(WorkId, BidId)>,
+    /// Of these, those without a row.
+    begun: BTreeSet<BidId>,
+    /// What happened, and the event of another service that it follows from; empty when it follows from a call.
+    steps: Vec<(Event, String)>,
+}
+
+impl Books {
+    fn of(books: impl IntoIterator<Item = Book>, bids: impl IntoIterator<Item = Bid>) -> Self {
+        let mut held = Self::default();
+        held.add(books, bids);
+        held
     }
-    let existing: BTreeSet<_> = bids.keys().copied().collect();
-    for event in events {
-        book = step(Some(book), event)?;
-        turn(&mut bids, event)?;
+
+    fn add(&mut self, books: impl IntoIterator<Item = Book>, bids: impl IntoIterator<Item = Bid>) {
+        let named = books.into_iter().map(|book| (book.terms.work_id, book));
+        self.before.extend(named);
+        for bid in bids {
+            self.bids.entry(bid.work_id).or_default().insert(bid.id, bid);
+        }
     }
-    update(tx.sql(), &book).await?;
-    save_bids(tx.sql(), events, &bids, &existing).await?;
-    tx.publish(events.iter().map(|event| Fact::from(event).caused_by(cause)));
-    Ok((book, bids))
+
+    /// The books of these works that there are, held until the commit, and their bids that take part.
+    pub(crate) async fn lock(
+        tx: &mut Tx<'_>,
+        ids: impl IntoIterator<Item = WorkId>,
+    ) -> Result<Self, Failure> {
+        let ids: Vec<_> = ids.into_iter().collect();
+        let books = load(tx.sql(), &ids).await?;
+        let ids: Vec<_> = books.iter().map(|book| book.terms.work_id).collect();
+        let bids = bids::of_works(tx, &ids).await?;
+        Ok(Self::of(books, bids))
+    }
+
+    /// Makes a book when there is none yet.
+    pub(crate) async fn open(&mut self, tx: &mut Tx<'_>, terms: Terms) -> Result<(), Failure> {
+        let id = terms.work_id;
+        if !self.before.contains_key(&id) {
+            let book = lock_or_open(tx, terms).await?;
+            let bids = bids::of_works(tx, &[id]).await?;
+            self.add([book], bids);
+        }
+        Ok(())
+    }
+
+    /// The book of a work as it stands by now, and its bids in order of arrival.
+    pub(crate) fn get(&self, id: WorkId) -> Option<(&Book, Vec<&Bid>)> {
+        let book = self.after.get(&id).or_else(|| self.before.get(&id))?;
+        let bids = self.bids.get(&id).into_iter().flat_map(BTreeMap::values);
+        let mut bids: Vec<_> = bids.collect();
+        bids.sort_unstable_by_key(|bid| (bid.receive_time, bid.id));
+        Some((book, bids))
+    }
+
+    /// Takes up what was decided.
+    pub(crate) fn fold(&mut self, events: Vec<Event>, cause: &str) -> Result<(), Failure> {
+        for event in events {
+            let does_not_follow = || Failure::corrupt(format!("an event does not follow: {event:?}"));
+            let id = event.work_id;
+            let book = self.after.remove(&id).or_else(|| self.before.get(&id).cloned());
+            let book = Book::after(book, &event).ok_or_else(does_not_follow)?;
+            self.after.insert(id, book);
+            let bids = self.bids.entry(id).or_default();
+            for bid_id in event.touches() {
+                let known = bids.remove(&bid_id);
+                if known.is_none() {
+                    self.begun.insert(bid_id);
+                }
+                let bid = Bid::after(known, bid_id, &event).ok_or_else(does_not_follow)?;
+                bids.insert(bid_id, bid);
+                self.changed.insert((id, bid_id));
+            }
+            self.steps.push((event, cause.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Makes it true: saved, and published with the same commit.
+    pub(crate) async fn record(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        self.save(tx.sql()).await?;
+        let facts = self.steps.iter();
+        tx.publish(facts.map(|(event, cause)| Fact::from(event).caused_by(cause)));
+        Ok(())
+    }
+
+    async fn save(&self, sql: &mut PgConnection) -> Result<(), Failure> {
+        let (known, new): (Vec<_>, Vec<_>) = self
+            .after
+            .iter()
+            .partition(|(id, _)| self.before.contains_key(*id));
+        update(sql, &known.into_iter().map(|(_, book)| book).collect::<Vec<_>>()).await?;
+        for (_, book) in new {
+            insert(sql, book).await?;
+        }
+        let changed = self.changed.iter();
+        let changed = changed.filter_map(|(work, id)| self.bids.get(work)?.get(id));
+        let (new, known): (Vec<_>, Vec<_>) = changed.partition(|bid| self.begun.contains(&bid.id));
+        bids::update(sql, &known).await?;
+        for bid in new {
+            bids::insert(sql, bid).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Folds stored events into the tables, for replay.
-pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(), Failure> {
-    let works: BTreeSet<_> = events.iter().map(|event| event.work_id).collect();
-    let works: Vec<_> = works.into_iter().collect();
-    let mut books: BTreeMap<_, _> = load(folding.sql(), &works)
-        .await?
-        .into_iter()
-        .map(|book| (book.terms.work_id, book))
-        .collect();
-    let touched: BTreeSet<BidId> = events.iter().flat_map(Event::touches).collect();
-    let mut bids: BTreeMap<_, _> = bids::load(folding.sql(), &touched)
-        .await?
-        .into_iter()
-        .map(|bid| (bid.id, bid))
-        .collect();
-    let existing = bids.keys().copied().collect();
-    for event in events {
-        let after = step(books.remove(&event.work_id), event)?;
-        books.insert(event.work_id, after);
-        turn(&mut bids, event)?;
-    }
-    for book in books.values() {
-        if !insert(folding.sql(), book).await? {
-            update(folding.sql(), book).await?;
-        }
-    }
-    save_bids(folding.sql(), events, &bids, &existing).await
-}
-
-fn step(before: Option<Book>, event: &Event) -> Result<Book, Failure> {
-    Book::after(before, event).ok_or_else(|| does_not_follow(event))
-}
-
-fn turn(bids: &mut BTreeMap<BidId, Bid>, event: &Event) -> Result<(), Failure> {
-    for id in event.touches() {
-        let after = Bid::after(bids.remove(&id), id, event).ok_or_else(|| does_not_follow(event))?;
-        bids.insert(id, after);
-    }
-    Ok(())
-}
-
-fn does_not_follow(event: &Event) -> Failure {
-    Failure::corrupt(format!("an event does not follow: {event:?}"))
-}
-
-async fn save_bids(
-    sql: &mut PgConnection,
-    events: &[Event],
-    bids: &BTreeMap<BidId, Bid>,
-    existing: &BTreeSet<BidId>,
-) -> Result<(), Failure> {
-    let touched: BTreeSet<_> = events.iter().flat_map(Event::touches).collect();
-    let (old, new): (Vec<_>, Vec<_>) = touched
-        .iter()
-        .filter_map(|id| bids.get(id))
-        .partition(|bid| existing.contains(&bid.id));
-    bids::update(sql, &old).await?;
-    for bid in new {
-        bids::insert(sql, bid).await?;
-    }
-    Ok(())
+pub(crate) async fn apply(folding: &mut Folding, events: Vec<Event>) -> Result<(), Failure> {
+    let works: Vec<_> = events.iter().map(|event| event.work_id).collect();
+    let known = load(folding.sql(), &works).await?;
+    let touched = events.iter().flat_map(Event::touches).collect();
+    let mut books = Books::of(known, bids::load(folding.sql(), &touched).await?);
+    books.fold(events, "")?;
+    books.save(folding.sql()).await
 }
 
 async fn load(sql: &mut PgConnection, ids: &[WorkId]) -> Result<Vec<Book>, Failure> {
@@ -188,20 +240,31 @@ async fn insert(sql: &mut PgConnection, book: &Book) -> Result<bool, Failure> {
     Ok(inserted.rows_affected() == 1)
 }
 
-async fn update(sql: &mut PgConnection, book: &Book) -> Result<(), Failure> {
+/// Where these books stand now; what they know of their works never changes.
+async fn update(sql: &mut PgConnection, books: &[&Book]) -> Result<(), Failure> {
+    if books.is_empty() {
+        return Ok(());
+    }
     sqlx::query(sql!(
-        "UPDATE book SET seal_time = $2, live_bids = $3, total_bids = $4, version = $5, update_time = $6
-         WHERE work_id = $1"
+        "UPDATE book SET seal_time = sealed, live_bids = live, total_bids = total, version = now_is.version,
+             update_time = updated
+         FROM UNNEST($1::uuid[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[])
+              AS now_is (id, sealed, live, total, version, updated)
+         WHERE work_id = id"
     ))
-    .bind(book.terms.work_id.uuid())
-    .bind(book.seal_time.map(DateTime::<Utc>::from))
-    .bind(i64::from(book.live_bids))
-    .bind(i64::from(book.total_bids))
-    .bind(i64::try_from(book.version).unwrap_or(i64::MAX))
-    .bind(DateTime::<Utc>::from(book.update_time))
+    .bind(column(books, |book| book.terms.work_id.uuid()))
+    .bind(column(books, |book| book.seal_time.map(DateTime::<Utc>::from)))
+    .bind(column(books, |book| i64::from(book.live_bids)))
+    .bind(column(books, |book| i64::from(book.total_bids)))
+    .bind(column(books, |book| i64::try_from(book.version).unwrap_or(i64::MAX)))
+    .bind(column(books, |book| DateTime::<Utc>::from(book.update_time)))
     .execute(sql)
     .await?;
     Ok(())
+}
+
+fn column<T>(books: &[&Book], of: impl Fn(&Book) -> T) -> Vec<T> {
+    books.iter().map(|book| of(book)).collect()
 }
 
 impl TryFrom<Row> for Book {

@@ -17,7 +17,7 @@ pub(crate) async fn replay(store: &Store, events: &[Event]) -> Result<(), Error>
         .collect::<Result<Vec<_>, _>>()?;
     store
         .fold(async |folding| {
-            books::apply(folding, &events).await?;
+            books::apply(folding, events).await?;
             Ok(())
         })
         .await

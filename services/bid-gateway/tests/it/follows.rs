@@ -11,7 +11,7 @@ use tonic::Code;
 
 use crate::fixture::Market;
 
-fn cancelled(work: &Work) -> WorkCancelled {
+pub fn cancelled(work: &Work) -> WorkCancelled {
     WorkCancelled {
         work_id: work.work_id.clone(),
         consumer_id: work.consumer_id.clone(),

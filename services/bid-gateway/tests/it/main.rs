@@ -8,6 +8,7 @@
     reason = "what does not hold fails the test"
 )]
 
+mod batches;
 mod conformance;
 mod fixture;
 mod follows;

@@ -1,6 +1,6 @@
 //! Contracts in their table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aex_store::{Failure, Folding, Page, Tx, sql};
 use aex_types::{ContractId, ProviderId, TenantId, Timestamp, WorkId};
@@ -140,6 +140,7 @@ pub(crate) async fn record(
     before: Option<Contract>,
     events: &[Event],
 ) -> Result<Contract, Failure> {
+    let is_new = before.is_none();
     let mut state = before;
     let mut facts = Vec::with_capacity(events.len());
     for event in events {
@@ -149,7 +150,11 @@ pub(crate) async fn record(
     }
     let after = state.ok_or_else(|| Failure::corrupt("a decision without an event"))?;
     if !events.is_empty() {
-        save(tx.sql(), std::slice::from_ref(&after)).await?;
+        if is_new {
+            insert(tx.sql(), &[&after]).await?;
+        } else {
+            update(tx.sql(), &[&after]).await?;
+        }
         tx.publish(facts);
         watches::tell(tx, &after);
     }
@@ -169,6 +174,7 @@ pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(),
         .map(|contract| (contract.id, contract))
         .collect();
     let demanded_before: Vec<_> = before.values().flat_map(demanded).collect();
+    let known: BTreeSet<_> = before.keys().copied().collect();
     let mut after = Vec::with_capacity(ids.len());
     for (id, events) in by_contract {
         let mut state = before.remove(&id);
@@ -177,7 +183,9 @@ pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(),
         }
         after.extend(state);
     }
-    save(folding.sql(), &after).await?;
+    let (old, new): (Vec<_>, Vec<_>) = after.iter().partition(|one| known.contains(&one.id));
+    update(folding.sql(), &old).await?;
+    insert(folding.sql(), &new).await?;
     let demanded_after: Vec<_> = after.iter().flat_map(demanded).collect();
     folding.rearm(&demanded_before, &demanded_after).await
 }
@@ -198,15 +206,18 @@ async fn load(sql: &mut PgConnection, ids: &[ContractId]) -> Result<Vec<Contract
     rows.into_iter().map(Contract::try_from).collect()
 }
 
-async fn save(sql: &mut PgConnection, contracts: &[Contract]) -> Result<(), Failure> {
-    let rows: Vec<_> = contracts.iter().map(Row::from).collect();
-    macro_rules! column {
-        ($field:ident) => {
-            rows.iter()
-                .map(|row| row.$field.clone())
-                .collect::<Vec<_>>()
-        };
+/// The values of one column, row by row.
+macro_rules! column {
+    ($rows:ident, $field:ident) => {
+        $rows.iter().map(|row| row.$field.clone()).collect::<Vec<_>>()
+    };
+}
+
+async fn insert(sql: &mut PgConnection, contracts: &[&Contract]) -> Result<(), Failure> {
+    if contracts.is_empty() {
+        return Ok(());
     }
+    let rows: Vec<_> = contracts.iter().copied().map(Row::from).collect();
     sqlx::query(sql!(
         "INSERT INTO contract (contract_id, work_id, bid_id, consumer_id, provider_id, provider_tenant_id, price,
                                currency, expire_time, terms, status, reason, message, sealed, final, tier, progress,
@@ -217,43 +228,81 @@ async fn save(sql: &mut PgConnection, contracts: &[Contract]) -> Result<(), Fail
                               $14::boolean[], $15::boolean[], $16::text[], $17::integer[], $18::bytea[],
                               $19::timestamptz[], $20::timestamptz[], $21::bigint[], $22::timestamptz[],
                               $23::timestamptz[], $24::timestamptz[], $25::timestamptz[], $26::timestamptz[],
-                              $27::timestamptz[], $28::timestamptz[])
-         ON CONFLICT (contract_id) DO UPDATE SET
-             status = EXCLUDED.status, reason = EXCLUDED.reason, message = EXCLUDED.message, sealed = EXCLUDED.sealed,
-             final = EXCLUDED.final, tier = EXCLUDED.tier, progress = EXCLUDED.progress, result = EXCLUDED.result,
-             review_deadline = EXCLUDED.review_deadline, release_not_before = EXCLUDED.release_not_before,
-             version = EXCLUDED.version, award_time = EXCLUDED.award_time, start_time = EXCLUDED.start_time,
-             deliver_time = EXCLUDED.deliver_time, end_time = EXCLUDED.end_time, settle_time = EXCLUDED.settle_time,
-             update_time = EXCLUDED.update_time"
+                              $27::timestamptz[], $28::timestamptz[])"
     ))
-    .bind(column!(contract_id))
-    .bind(column!(work_id))
-    .bind(column!(bid_id))
-    .bind(column!(consumer_id))
-    .bind(column!(provider_id))
-    .bind(column!(provider_tenant_id))
-    .bind(column!(price))
-    .bind(column!(currency))
-    .bind(column!(expire_time))
-    .bind(column!(terms))
-    .bind(column!(status))
-    .bind(column!(reason))
-    .bind(column!(message))
-    .bind(column!(sealed))
-    .bind(column!(r#final))
-    .bind(column!(tier))
-    .bind(column!(progress))
-    .bind(column!(result))
-    .bind(column!(review_deadline))
-    .bind(column!(release_not_before))
-    .bind(column!(version))
-    .bind(column!(create_time))
-    .bind(column!(award_time))
-    .bind(column!(start_time))
-    .bind(column!(deliver_time))
-    .bind(column!(end_time))
-    .bind(column!(settle_time))
-    .bind(column!(update_time))
+    .bind(column!(rows, contract_id))
+    .bind(column!(rows, work_id))
+    .bind(column!(rows, bid_id))
+    .bind(column!(rows, consumer_id))
+    .bind(column!(rows, provider_id))
+    .bind(column!(rows, provider_tenant_id))
+    .bind(column!(rows, price))
+    .bind(column!(rows, currency))
+    .bind(column!(rows, expire_time))
+    .bind(column!(rows, terms))
+    .bind(column!(rows, status))
+    .bind(column!(rows, reason))
+    .bind(column!(rows, message))
+    .bind(column!(rows, sealed))
+    .bind(column!(rows, r#final))
+    .bind(column!(rows, tier))
+    .bind(column!(rows, progress))
+    .bind(column!(rows, result))
+    .bind(column!(rows, review_deadline))
+    .bind(column!(rows, release_not_before))
+    .bind(column!(rows, version))
+    .bind(column!(rows, create_time))
+    .bind(column!(rows, award_time))
+    .bind(column!(rows, start_time))
+    .bind(column!(rows, deliver_time))
+    .bind(column!(rows, end_time))
+    .bind(column!(rows, settle_time))
+    .bind(column!(rows, update_time))
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+/// Where contracts stand that are known; what was agreed never changes.
+async fn update(sql: &mut PgConnection, contracts: &[&Contract]) -> Result<(), Failure> {
+    if contracts.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = contracts.iter().copied().map(Row::from).collect();
+    sqlx::query(sql!(
+        "UPDATE contract SET status = now_is.status, reason = now_is.reason, message = now_is.message,
+             sealed = now_is.sealed, final = now_is.final, tier = now_is.tier, progress = now_is.progress,
+             result = now_is.result, review_deadline = now_is.review_deadline,
+             release_not_before = now_is.release_not_before, version = now_is.version,
+             award_time = now_is.award_time, start_time = now_is.start_time, deliver_time = now_is.deliver_time,
+             end_time = now_is.end_time, settle_time = now_is.settle_time, update_time = now_is.update_time
+         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::boolean[], $7::text[],
+                     $8::integer[], $9::bytea[], $10::timestamptz[], $11::timestamptz[], $12::bigint[],
+                     $13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[],
+                     $17::timestamptz[], $18::timestamptz[])
+              AS now_is (contract_id, status, reason, message, sealed, final, tier, progress, result, review_deadline,
+                         release_not_before, version, award_time, start_time, deliver_time, end_time, settle_time,
+                         update_time)
+         WHERE contract.contract_id = now_is.contract_id"
+    ))
+    .bind(column!(rows, contract_id))
+    .bind(column!(rows, status))
+    .bind(column!(rows, reason))
+    .bind(column!(rows, message))
+    .bind(column!(rows, sealed))
+    .bind(column!(rows, r#final))
+    .bind(column!(rows, tier))
+    .bind(column!(rows, progress))
+    .bind(column!(rows, result))
+    .bind(column!(rows, review_deadline))
+    .bind(column!(rows, release_not_before))
+    .bind(column!(rows, version))
+    .bind(column!(rows, award_time))
+    .bind(column!(rows, start_time))
+    .bind(column!(rows, deliver_time))
+    .bind(column!(rows, end_time))
+    .bind(column!(rows, settle_time))
+    .bind(column!(rows, update_time))
     .execute(sql)
     .await?;
     Ok(())

@@ -35,16 +35,16 @@ impl Follower for Reader {
     const TYPES: &'static [&'static str] = &["work.*"];
     type Error = Failure;
 
-    async fn handle(&self, tx: &mut Tx<'_>, event: &Event) -> Result<(), Failure> {
-        see(tx, &event.event_id).await?;
-        let mut failures = self.failures.lock().unwrap();
-        match failures.get_mut(&event.event_id) {
-            Some(left) if *left > 0 => {
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Failure> {
+        for event in events {
+            see(tx, &event.event_id).await?;
+            let mut failures = self.failures.lock().unwrap();
+            if let Some(left) = failures.get_mut(&event.event_id).filter(|left| **left > 0) {
                 *left -= 1;
-                Err(Failure::corrupt("the process dies here"))
+                return Err(Failure::corrupt("the process dies here"));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 

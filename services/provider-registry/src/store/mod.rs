@@ -30,7 +30,7 @@ pub(crate) async fn replay(store: &Store, events: &[Event]) -> Result<(), Error>
             providers::apply(folding, &providers).await?;
             agents::apply(folding, &agents).await?;
             subscriptions::apply(folding, &subscriptions).await?;
-            opportunities::apply(folding, &opportunities).await?;
+            opportunities::apply(folding, opportunities).await?;
             Ok(())
         })
         .await

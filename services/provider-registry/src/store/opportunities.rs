@@ -1,6 +1,6 @@
 //! Opportunities in their table, and what is offered to each provider beside it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use aex_store::{Fact, Failure, Folding, Tx, sql};
 use aex_types::{ProviderId, SubscriptionId, TenantId, Timestamp, WorkId};
@@ -8,10 +8,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{by_aggregate, column, fold, fold_all, joined, subscriptions};
+use super::{column, fold, joined, subscriptions};
 use crate::{
     convert,
-    domain::opportunity::{Event, MOST, Offered, Opportunity, Published, Reason, Shown},
+    domain::opportunity::{Change, Event, MOST, Offered, Opportunity, Published, Reason, Shown},
 };
 
 /// Subscriptions that one statement of the matching reads.
@@ -27,11 +27,6 @@ struct Row {
     version: i64,
     create_time: DateTime<Utc>,
     update_time: DateTime<Utc>,
-}
-
-/// One opportunity, held until the commit.
-pub(crate) async fn lock(tx: &mut Tx<'_>, id: WorkId) -> Result<Option<Opportunity>, Failure> {
-    Ok(load(tx.sql(), &[id]).await?.pop())
 }
 
 /// The providers that work fits, each once, oldest first, at most [`MOST`].
@@ -86,41 +81,94 @@ pub(crate) async fn open_for(
     rows.iter().map(|shown| convert::read_shown(shown)).collect()
 }
 
-/// What was decided because of another service's event, made true: folded, saved, told to the providers' watchers, and
-/// published with the same commit. Only the follower comes here, and it holds its position: one at a time.
-pub(crate) async fn record(
-    tx: &mut Tx<'_>,
-    before: Option<Opportunity>,
-    event: &Event,
-    cause: &str,
-) -> Result<Opportunity, Failure> {
-    let after = fold(before, std::slice::from_ref(event), Opportunity::after)?;
-    save(tx.sql(), std::slice::from_ref(&after)).await?;
-    let told = match after.closed {
-        None => convert::told_opened(&after.shown),
-        Some(_) => convert::told_closed(&after),
-    };
-    let providers: BTreeSet<_> = after
-        .providers
-        .iter()
-        .map(|offered| offered.provider_id.uuid())
-        .collect();
-    tx.tell_all(providers, &told);
-    tx.publish([Fact::from(event).caused_by(cause)]);
-    Ok(after)
+/// Opportunities that are held, and what becomes of them: each event meets what those before it left behind, and in the
+/// end all of it is made true at once. Only the follower comes here, and it holds its position: one at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Opportunities {
+    before: BTreeMap<WorkId, Opportunity>,
+    /// Those that changed.
+    after: BTreeMap<WorkId, Opportunity>,
+    /// What happened, and the event of another service that it follows from.
+    steps: Vec<(Event, String)>,
+}
+
+impl Opportunities {
+    /// Those of these works that there are, held until the commit.
+    pub(crate) async fn lock(
+        tx: &mut Tx<'_>,
+        ids: impl IntoIterator<Item = WorkId>,
+    ) -> Result<Self, Failure> {
+        Self::load(tx.sql(), ids).await
+    }
+
+    async fn load(sql: &mut PgConnection, ids: impl IntoIterator<Item = WorkId>) -> Result<Self, Failure> {
+        let known = load(sql, &ids.into_iter().collect::<Vec<_>>()).await?;
+        Ok(Self {
+            before: known
+                .into_iter()
+                .map(|known| (known.shown.work_id, known))
+                .collect(),
+            ..Self::default()
+        })
+    }
+
+    /// One of them, as it stands by now.
+    pub(crate) fn get(&self, id: WorkId) -> Option<&Opportunity> {
+        self.after.get(&id).or_else(|| self.before.get(&id))
+    }
+
+    /// Takes up what was decided.
+    pub(crate) fn fold(&mut self, event: Event, cause: &str) -> Result<(), Failure> {
+        let id = event.work_id;
+        let known = self.after.remove(&id).or_else(|| self.before.get(&id).cloned());
+        let after = fold(known, std::slice::from_ref(&event), Opportunity::after)?;
+        self.after.insert(id, after);
+        self.steps.push((event, cause.to_owned()));
+        Ok(())
+    }
+
+    /// Makes it true: saved, told to the providers' watchers, and published with the same commit.
+    pub(crate) async fn record(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        self.save(tx.sql()).await?;
+        for (event, cause) in &self.steps {
+            let Some(one) = self.after.get(&event.work_id) else {
+                continue;
+            };
+            let told = match event.change {
+                Change::Opened { .. } => convert::told_opened(&one.shown),
+                Change::Closed { .. } => convert::told_closed(one),
+            };
+            let providers = one.providers.iter();
+            let providers = providers.map(|offered| offered.provider_id.uuid()).collect();
+            tx.tell_all(providers, &told);
+            tx.publish([Fact::from(event).caused_by(cause)]);
+        }
+        Ok(())
+    }
+
+    /// An offer stands exactly as long as its opportunity is open.
+    async fn save(&self, sql: &mut PgConnection) -> Result<(), Failure> {
+        let is_known = |one: &&Opportunity| self.before.contains_key(&one.shown.work_id);
+        let (known, new): (Vec<_>, Vec<_>) = self.after.values().partition(is_known);
+        let works = |some: &[&Opportunity], is_open: bool| -> Vec<Uuid> {
+            let some = some.iter().filter(|one| one.closed.is_none() == is_open);
+            some.map(|one| one.shown.work_id.uuid()).collect()
+        };
+        update(sql, &known).await?;
+        withdraw(sql, works(&known, false)).await?;
+        insert(sql, &new).await?;
+        offer(sql, works(&new, true)).await
+    }
 }
 
 /// Folds stored events into the tables, for replay.
-pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(), Failure> {
-    let grouped = by_aggregate(events, |event| event.work_id);
-    let ids: Vec<_> = grouped.keys().copied().collect();
-    let before = load(folding.sql(), &ids).await?;
-    let before = before
-        .into_iter()
-        .map(|known| (known.shown.work_id, known))
-        .collect();
-    let after = fold_all(&grouped, before, Opportunity::after)?;
-    save(folding.sql(), &after).await
+pub(crate) async fn apply(folding: &mut Folding, events: Vec<Event>) -> Result<(), Failure> {
+    let works = events.iter().map(|event| event.work_id);
+    let mut opportunities = Opportunities::load(folding.sql(), works).await?;
+    for event in events {
+        opportunities.fold(event, "")?;
+    }
+    opportunities.save(folding.sql()).await
 }
 
 async fn load(sql: &mut PgConnection, ids: &[WorkId]) -> Result<Vec<Opportunity>, Failure> {
@@ -135,7 +183,29 @@ async fn load(sql: &mut PgConnection, ids: &[WorkId]) -> Result<Vec<Opportunity>
     rows.into_iter().map(Opportunity::try_from).collect()
 }
 
-async fn save(sql: &mut PgConnection, opportunities: &[Opportunity]) -> Result<(), Failure> {
+/// Where these opportunities stand now; what is shown of them, and to whom, never changes.
+async fn update(sql: &mut PgConnection, opportunities: &[&Opportunity]) -> Result<(), Failure> {
+    if opportunities.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(sql!(
+        "UPDATE opportunity SET closed_reason = closed, version = now_is.version, update_time = updated
+         FROM UNNEST($1::uuid[], $2::text[], $3::bigint[], $4::timestamptz[]) AS now_is (id, closed, version, updated)
+         WHERE work_id = id"
+    ))
+    .bind(opportunities.iter().map(|one| one.shown.work_id.uuid()).collect::<Vec<_>>())
+    .bind(opportunities.iter().map(|one| one.closed.map(|why| why.to_string())).collect::<Vec<_>>())
+    .bind(opportunities.iter().map(|one| column(one.version)).collect::<Vec<_>>())
+    .bind(opportunities.iter().map(|one| DateTime::<Utc>::from(one.update_time)).collect::<Vec<_>>())
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+async fn insert(sql: &mut PgConnection, opportunities: &[&Opportunity]) -> Result<(), Failure> {
+    if opportunities.is_empty() {
+        return Ok(());
+    }
     sqlx::query(sql!(
         "INSERT INTO opportunity (work_id, shown, providers, tenants, close_time, closed_reason, version, create_time,
                                   update_time)
@@ -143,45 +213,45 @@ async fn save(sql: &mut PgConnection, opportunities: &[Opportunity]) -> Result<(
                 close_time, closed_reason, version, create_time, update_time
          FROM UNNEST($1::uuid[], $2::bytea[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::bigint[],
                      $8::timestamptz[], $9::timestamptz[])
-              AS o (work_id, shown, providers, tenants, close_time, closed_reason, version, create_time, update_time)
-         ON CONFLICT (work_id) DO UPDATE SET
-             closed_reason = EXCLUDED.closed_reason, version = EXCLUDED.version, update_time = EXCLUDED.update_time"
+              AS o (work_id, shown, providers, tenants, close_time, closed_reason, version, create_time, update_time)"
     ))
     .bind(opportunities.iter().map(|one| one.shown.work_id.uuid()).collect::<Vec<_>>())
     .bind(opportunities.iter().map(|one| convert::shown_bytes(&one.shown)).collect::<Vec<_>>())
-    .bind(opportunities.iter().map(providers).collect::<Vec<_>>())
-    .bind(opportunities.iter().map(tenants).collect::<Vec<_>>())
+    .bind(opportunities.iter().map(|one| providers(one)).collect::<Vec<_>>())
+    .bind(opportunities.iter().map(|one| tenants(one)).collect::<Vec<_>>())
     .bind(opportunities.iter().map(|one| DateTime::<Utc>::from(one.shown.close_time)).collect::<Vec<_>>())
     .bind(opportunities.iter().map(|one| one.closed.map(|why| why.to_string())).collect::<Vec<_>>())
     .bind(opportunities.iter().map(|one| column(one.version)).collect::<Vec<_>>())
     .bind(opportunities.iter().map(|one| DateTime::<Utc>::from(one.create_time)).collect::<Vec<_>>())
     .bind(opportunities.iter().map(|one| DateTime::<Utc>::from(one.update_time)).collect::<Vec<_>>())
-    .execute(&mut *sql)
+    .execute(sql)
     .await?;
-    save_offers(sql, opportunities).await
+    Ok(())
 }
 
-/// An offer stands exactly as long as its opportunity is open.
-async fn save_offers(sql: &mut PgConnection, opportunities: &[Opportunity]) -> Result<(), Failure> {
-    let works = |is_open: bool| {
-        let of = opportunities
-            .iter()
-            .filter(move |one| one.closed.is_none() == is_open);
-        of.map(|one| one.shown.work_id.uuid()).collect::<Vec<_>>()
-    };
-    sqlx::query(sql!("DELETE FROM offer WHERE work_id = ANY($1)"))
-        .bind(works(false))
-        .execute(&mut *sql)
-        .await?;
+async fn offer(sql: &mut PgConnection, works: Vec<Uuid>) -> Result<(), Failure> {
+    if works.is_empty() {
+        return Ok(());
+    }
     sqlx::query(sql!(
         "INSERT INTO offer (provider_id, work_id)
          SELECT offered.provider_id, work_id FROM opportunity, UNNEST(providers) AS offered (provider_id)
-         WHERE work_id = ANY($1)
-         ON CONFLICT DO NOTHING"
+         WHERE work_id = ANY($1)"
     ))
-    .bind(works(true))
+    .bind(works)
     .execute(sql)
     .await?;
+    Ok(())
+}
+
+async fn withdraw(sql: &mut PgConnection, works: Vec<Uuid>) -> Result<(), Failure> {
+    if works.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(sql!("DELETE FROM offer WHERE work_id = ANY($1)"))
+        .bind(works)
+        .execute(sql)
+        .await?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod agents;
+mod batches;
 mod conformance;
 mod fixture;
 mod opportunities;

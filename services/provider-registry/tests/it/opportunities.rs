@@ -102,9 +102,10 @@ async fn opened(registry: &Registry, work_id: &str) -> pb::OpportunityOpened {
     }
 }
 
-fn end(registry: &Registry, kind: &str, work_id: &str) {
+/// The event that says how work ended.
+pub fn ended(registry: &Registry, kind: &str, work_id: &str) -> Event {
     let runtime = registry.world.runtime();
-    let event = match kind {
+    match kind {
         "work.cancelled" => of_work(runtime, kind, work_id, 2, &work::WorkCancelled::default()),
         "work.awarded" => of_work(runtime, kind, work_id, 2, &work::WorkAwarded::default()),
         "work.failed" => of_work(runtime, kind, work_id, 2, &work::WorkFailed::default()),
@@ -122,8 +123,11 @@ fn end(registry: &Registry, kind: &str, work_id: &str) {
             2,
             &work::WorkBidWindowClosed::default(),
         ),
-    };
-    registry.ledger.append([event]);
+    }
+}
+
+fn end(registry: &Registry, kind: &str, work_id: &str) {
+    registry.ledger.append([ended(registry, kind, work_id)]);
 }
 
 async fn watch(

@@ -19,7 +19,7 @@ pub(super) async fn set_verification(
             let mut record = records::lock(tx, id).await?;
             for command in &commands {
                 let events = decide::set_verification(&record, command, tx.now());
-                record = records::record(tx, record, &events, None).await?;
+                record = records::record(tx, record, events).await?;
             }
             Ok(SetVerificationResponse {
                 trust: Some(convert::trust(&record, tx.now())),

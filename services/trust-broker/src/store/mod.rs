@@ -16,6 +16,6 @@ pub(crate) async fn replay(store: &Store, events: &[Event]) -> Result<(), Error>
         .map(convert::replayed)
         .collect::<Result<Vec<_>, _>>()?;
     store
-        .fold(async |folding| Ok(records::apply(folding, &events).await?))
+        .fold(async |folding| Ok(records::apply(folding, events).await?))
         .await
 }

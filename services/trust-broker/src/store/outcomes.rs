@@ -46,13 +46,25 @@ impl std::str::FromStr for Place {
     }
 }
 
-/// The outcome of a contract, if it has one.
-pub(crate) async fn of_contract(tx: &mut Tx<'_>, contract: ContractId) -> Result<Option<Outcome>, Failure> {
-    let row: Option<Row> = sqlx::query_as(sql!("SELECT * FROM outcome WHERE contract_id = $1"))
-        .bind(contract.uuid())
-        .fetch_optional(tx.sql())
+/// The outcomes of those of these contracts that have one.
+pub(super) async fn of_contracts(
+    tx: &mut Tx<'_>,
+    contracts: &[ContractId],
+) -> Result<BTreeMap<ContractId, Outcome>, Failure> {
+    if contracts.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<Row> = sqlx::query_as(sql!("SELECT * FROM outcome WHERE contract_id = ANY($1)"))
+        .bind(
+            contracts
+                .iter()
+                .map(|contract| contract.uuid())
+                .collect::<Vec<_>>(),
+        )
+        .fetch_all(tx.sql())
         .await?;
-    row.map(Outcome::try_from).transpose()
+    let read = |row| Outcome::try_from(row).map(|outcome| (outcome.contract_id, outcome));
+    rows.into_iter().map(read).collect()
 }
 
 /// A page of a provider's outcomes, newest first.
@@ -119,7 +131,7 @@ pub(super) async fn windows(
 pub(super) async fn save(
     sql: &mut PgConnection,
     recorded: &[(ProviderId, Outcome, bool)],
-    records: &[TrustRecord],
+    records: &[&TrustRecord],
 ) -> Result<(), Failure> {
     if recorded.is_empty() {
         return Ok(());

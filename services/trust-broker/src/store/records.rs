@@ -1,9 +1,9 @@
 //! Trust records in their table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aex_store::{Due, Failure, Folding, Tx, sql};
-use aex_types::{ProviderId, TenantId, Timestamp};
+use aex_types::{ContractId, ProviderId, TenantId, Timestamp};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use crate::{
     convert,
     domain::{
         ladder::Check,
+        outcome::Outcome,
         record::{Change, Counts, Event, TrustRecord},
         score::Score,
         window::Window,
@@ -58,40 +59,128 @@ pub(crate) async fn find_all(
 
 /// The record of one provider, held until the commit; the newcomer's when there is none.
 pub(crate) async fn lock(tx: &mut Tx<'_>, id: ProviderId) -> Result<TrustRecord, Failure> {
-    sqlx::query(sql!(
-        "INSERT INTO subject (provider_id) VALUES ($1) ON CONFLICT DO NOTHING"
-    ))
-    .bind(id.uuid())
-    .execute(tx.sql())
-    .await?;
-    sqlx::query(sql!("SELECT 1 FROM subject WHERE provider_id = $1 FOR UPDATE"))
-        .bind(id.uuid())
-        .execute(tx.sql())
-        .await?;
+    hold(tx.sql(), &[id.uuid()]).await?;
     find(tx, id).await
 }
 
-/// What was decided, made true: folded, saved, published with the same commit, and the next month of tenure noted.
+/// What was decided of one record, made true.
 pub(crate) async fn record(
     tx: &mut Tx<'_>,
     before: TrustRecord,
-    events: &[Event],
-    cause: Option<&str>,
+    events: Vec<Event>,
 ) -> Result<TrustRecord, Failure> {
-    let after = fold(before, events)?;
-    if !events.is_empty() {
-        save(tx.sql(), std::slice::from_ref(&after), events).await?;
-        let facts = events.iter().map(|event| convert::fact(event, after.owner_id));
-        tx.publish(facts.map(|fact| match cause {
-            Some(event_id) => fact.caused_by(event_id),
-            None => fact,
-        }));
+    let id = before.provider_id;
+    let mut records = Records::default();
+    records.before.insert(id, before);
+    records.fold(events, "")?;
+    records.record(tx).await?;
+    let after = records.after.remove(&id).or_else(|| records.before.remove(&id));
+    after.ok_or_else(|| Failure::corrupt("a record is lost"))
+}
+
+/// Records that are held, and what becomes of them: each event meets what those before it left behind, and in the end all
+/// of it is made true at once.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    before: BTreeMap<ProviderId, TrustRecord>,
+    /// Those that changed.
+    after: BTreeMap<ProviderId, TrustRecord>,
+    /// How the contracts ended that were asked for, as far as it is known.
+    outcomes: BTreeMap<ContractId, Outcome>,
+    steps: Vec<Step>,
+}
+
+/// What happened, who owned the provider then, and the event of another service that it follows from; empty when it
+/// follows from none.
+#[derive(Debug)]
+struct Step {
+    event: Event,
+    owner: Option<TenantId>,
+    cause: String,
+}
+
+impl Records {
+    /// The records of these providers, held until the commit, the newcomer's where there is none; and the outcomes of these
+    /// contracts.
+    pub(crate) async fn lock(
+        tx: &mut Tx<'_>,
+        providers: BTreeSet<ProviderId>,
+        contracts: &[ContractId],
+    ) -> Result<Self, Failure> {
+        if providers.is_empty() {
+            return Ok(Self::default());
+        }
+        let ids: Vec<_> = providers.iter().copied().collect();
+        hold(tx.sql(), &ids.iter().map(|id| id.uuid()).collect::<Vec<_>>()).await?;
+        let mut known = load(tx.sql(), &ids).await?;
+        let of = |id| (id, known.remove(&id).unwrap_or_else(|| TrustRecord::unknown(id)));
+        Ok(Self {
+            before: providers.into_iter().map(of).collect(),
+            outcomes: outcomes::of_contracts(tx, contracts).await?,
+            ..Self::default()
+        })
     }
-    match demanded(&after, tx.now()) {
-        Some(due) => tx.schedule_all(&[due]),
-        None => tx.unschedule(TENURE, after.provider_id.uuid()),
+
+    /// One of them, as it stands by now.
+    pub(crate) fn get(&self, id: ProviderId) -> Option<&TrustRecord> {
+        self.after.get(&id).or_else(|| self.before.get(&id))
     }
-    Ok(after)
+
+    /// How a contract ended, as far as it is known by now.
+    pub(crate) fn outcome(&self, contract: ContractId) -> Option<&Outcome> {
+        self.outcomes.get(&contract)
+    }
+
+    /// Takes up what was decided.
+    pub(crate) fn fold(&mut self, events: Vec<Event>, cause: &str) -> Result<(), Failure> {
+        for event in events {
+            let id = event.provider_id;
+            let known = self.after.remove(&id).or_else(|| self.before.get(&id).cloned());
+            let after = TrustRecord::after(known, &event)
+                .ok_or_else(|| Failure::corrupt(format!("an event does not follow: {event:?}")))?;
+            if let Change::OutcomeRecorded { outcome, .. } = &event.change {
+                self.outcomes.insert(outcome.contract_id, *outcome);
+            }
+            self.steps.push(Step {
+                owner: after.owner_id,
+                cause: cause.to_owned(),
+                event,
+            });
+            self.after.insert(id, after);
+        }
+        Ok(())
+    }
+
+    /// Makes it true: saved, published with the same commit, and the next months of tenure noted.
+    pub(crate) async fn record(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        self.save(tx.sql()).await?;
+        let facts = self.steps.iter();
+        tx.publish(facts.map(|step| convert::fact(&step.event, step.owner).caused_by(&step.cause)));
+        let now = tx.now();
+        let held = self.before.keys().filter_map(|id| self.get(*id));
+        let jobs: Vec<_> = held.map(|one| (one.provider_id, demanded(one, now))).collect();
+        let due: Vec<_> = jobs.iter().filter_map(|(_, due)| *due).collect();
+        tx.schedule_all(&due);
+        let idle = jobs.iter().filter(|(_, due)| due.is_none());
+        let idle: Vec<_> = idle.map(|(id, _)| (TENURE, id.uuid())).collect();
+        tx.unschedule_all(&idle);
+        Ok(())
+    }
+
+    async fn save(&self, sql: &mut PgConnection) -> Result<(), Failure> {
+        if self.after.is_empty() {
+            return Ok(());
+        }
+        let records: Vec<_> = self.after.values().collect();
+        save(sql, &records).await?;
+        let recorded = self.steps.iter().filter_map(|step| match &step.event.change {
+            Change::OutcomeRecorded { outcome, is_counted } => {
+                Some((step.event.provider_id, *outcome, *is_counted))
+            }
+            _ => None,
+        });
+        outcomes::save(sql, &recorded.collect::<Vec<_>>(), &records).await
+    }
 }
 
 /// The job that follows from a record, seen from a moment: live from now, after a replay from its last event. A month that
@@ -102,39 +191,45 @@ fn demanded(record: &TrustRecord, seen: Timestamp) -> Option<Due> {
 }
 
 /// Folds stored events into the tables, for replay, and sets the jobs that follow.
-pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(), Failure> {
-    let mut by_provider: BTreeMap<ProviderId, Vec<Event>> = BTreeMap::new();
-    for event in events {
-        by_provider
-            .entry(event.provider_id)
-            .or_default()
-            .push(event.clone());
-    }
-    let ids: Vec<_> = by_provider.keys().copied().collect();
-    let mut before = load(folding.sql(), &ids).await?;
+pub(crate) async fn apply(folding: &mut Folding, events: Vec<Event>) -> Result<(), Failure> {
+    let ids: BTreeSet<_> = events.iter().map(|event| event.provider_id).collect();
+    let ids: Vec<_> = ids.into_iter().collect();
+    let mut records = Records {
+        before: load(folding.sql(), &ids).await?,
+        ..Records::default()
+    };
+    records.fold(events, "")?;
+    records.save(folding.sql()).await?;
     let of_last_event = |record: &TrustRecord| demanded(record, record.update_time?);
-    let demanded_before: Vec<_> = before.values().filter_map(of_last_event).collect();
-    let after: Vec<_> = by_provider
-        .iter()
-        .map(|(id, events)| {
-            fold(
-                before.remove(id).unwrap_or_else(|| TrustRecord::unknown(*id)),
-                events,
-            )
-        })
-        .collect::<Result<_, _>>()?;
-    save(folding.sql(), &after, events).await?;
-    let demanded_after: Vec<_> = after.iter().filter_map(of_last_event).collect();
-    folding.rearm(&demanded_before, &demanded_after).await
+    let before: Vec<_> = records.before.values().filter_map(of_last_event).collect();
+    let after: Vec<_> = records.after.values().filter_map(of_last_event).collect();
+    folding.rearm(&before, &after).await
 }
 
-fn fold(before: TrustRecord, events: &[Event]) -> Result<TrustRecord, Failure> {
-    let mut state = before;
-    for event in events {
-        state = TrustRecord::after(Some(state), event)
-            .ok_or_else(|| Failure::corrupt(format!("an event does not follow: {event:?}")))?;
+/// Holds the rows of these providers until the commit, each once; makes those that are missing.
+async fn hold(sql: &mut PgConnection, providers: &[Uuid]) -> Result<(), Failure> {
+    if held(sql, providers).await? == providers.len() {
+        return Ok(());
     }
-    Ok(state)
+    sqlx::query(sql!(
+        "INSERT INTO subject (provider_id) SELECT id FROM UNNEST($1::uuid[]) AS asked (id) ORDER BY id
+         ON CONFLICT DO NOTHING"
+    ))
+    .bind(providers)
+    .execute(&mut *sql)
+    .await?;
+    held(sql, providers).await?;
+    Ok(())
+}
+
+async fn held(sql: &mut PgConnection, providers: &[Uuid]) -> Result<usize, Failure> {
+    let held = sqlx::query(sql!(
+        "SELECT 1 FROM subject WHERE provider_id = ANY($1) ORDER BY provider_id FOR UPDATE"
+    ))
+    .bind(providers)
+    .fetch_all(sql)
+    .await?;
+    Ok(held.len())
 }
 
 async fn load(
@@ -157,9 +252,9 @@ async fn load(
     rows.into_iter().map(read).collect()
 }
 
-async fn save(sql: &mut PgConnection, records: &[TrustRecord], events: &[Event]) -> Result<(), Failure> {
+async fn save(sql: &mut PgConnection, records: &[&TrustRecord]) -> Result<(), Failure> {
     let number = |of: fn(&Counts) -> u64| {
-        let column = |record: &TrustRecord| i64::try_from(of(&record.counts)).unwrap_or(i64::MAX);
+        let column = |record: &&TrustRecord| i64::try_from(of(&record.counts)).unwrap_or(i64::MAX);
         records.iter().map(column).collect::<Vec<_>>()
     };
     sqlx::query(sql!(
@@ -184,7 +279,7 @@ async fn save(sql: &mut PgConnection, records: &[TrustRecord], events: &[Event])
     .bind(records.iter().map(|one| one.owner_id.map(TenantId::uuid)).collect::<Vec<_>>())
     .bind(records.iter().map(|one| one.registered_at.map(DateTime::<Utc>::from)).collect::<Vec<_>>())
     .bind(records.iter().map(|one| one.is_internal).collect::<Vec<_>>())
-    .bind(records.iter().map(passed).collect::<Vec<_>>())
+    .bind(records.iter().map(|one| passed(one)).collect::<Vec<_>>())
     .bind(number(|counts| counts.contracts))
     .bind(number(|counts| counts.successful))
     .bind(number(|counts| counts.failed))
@@ -196,13 +291,9 @@ async fn save(sql: &mut PgConnection, records: &[TrustRecord], events: &[Event])
     .bind(records.iter().map(|one| one.tier.to_string()).collect::<Vec<_>>())
     .bind(records.iter().map(|one| i64::try_from(one.version).unwrap_or(i64::MAX)).collect::<Vec<_>>())
     .bind(records.iter().map(|one| one.update_time.map(DateTime::<Utc>::from)).collect::<Vec<_>>())
-    .execute(&mut *sql)
+    .execute(sql)
     .await?;
-    let recorded = events.iter().filter_map(|event| match &event.change {
-        Change::OutcomeRecorded { outcome, is_counted } => Some((event.provider_id, *outcome, *is_counted)),
-        _ => None,
-    });
-    outcomes::save(sql, &recorded.collect::<Vec<_>>(), records).await
+    Ok(())
 }
 
 fn passed(record: &TrustRecord) -> String {

@@ -6,6 +6,7 @@
     reason = "what does not hold fails the test"
 )]
 
+mod batches;
 mod conformance;
 mod fixture;
 mod outcomes;

@@ -23,7 +23,7 @@ pub(super) async fn cancel_work(
                 .filter(|work| work.consumer_id == consumer)
                 .ok_or(Error::WorkNotFound(id))?;
             let events = work::cancel(&work, tx.now())?;
-            let work = works::record(tx, Some(work), &events, "").await?;
+            let work = works::record(tx, Some(work), events).await?;
             Ok(CancelWorkResponse {
                 work: Some(work.into()),
             })

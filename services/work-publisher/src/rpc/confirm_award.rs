@@ -20,7 +20,7 @@ pub(super) async fn confirm_award(
         .work(&mut call, async |tx| {
             let work = works::lock(tx, id).await?.ok_or(Error::WorkNotFound(id))?;
             let events = work::confirm(&work, contract, tx.now())?;
-            let work = works::record(tx, Some(work), &events, "").await?;
+            let work = works::record(tx, Some(work), events).await?;
             Ok(ConfirmAwardResponse {
                 work: Some(work.into()),
             })

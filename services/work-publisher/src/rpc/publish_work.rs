@@ -28,7 +28,7 @@ pub(super) async fn publish_work(
             if let Some(payload) = terms.payload.as_ref().filter(|_| !request.payload.is_empty()) {
                 payloads::keep(tx, &payload.sha256, &request.payload).await?;
             }
-            let work = works::record(tx, None, &[submitted], "").await?;
+            let work = works::record(tx, None, [submitted]).await?;
             Ok(PublishWorkResponse {
                 work: Some(work.into()),
             })

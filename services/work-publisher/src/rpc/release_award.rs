@@ -17,7 +17,7 @@ pub(super) async fn release_award(
             let id = command.work_id;
             let work = works::lock(tx, id).await?.ok_or(Error::WorkNotFound(id))?;
             let events = work::release(&work, &command, app.times.award(), tx.now());
-            let work = works::record(tx, Some(work), &events, "").await?;
+            let work = works::record(tx, Some(work), events).await?;
             Ok(ReleaseAwardResponse {
                 work: Some(work.into()),
             })

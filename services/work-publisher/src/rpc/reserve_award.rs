@@ -25,7 +25,7 @@ pub(super) async fn reserve_award(
                 .filter(|work| work.consumer_id == consumer)
                 .ok_or(Error::WorkNotFound(id))?;
             let events = work::reserve(&work, contract, tx.now())?;
-            let work = works::record(tx, Some(work), &events, "").await?;
+            let work = works::record(tx, Some(work), events).await?;
             Ok(ReserveAwardResponse {
                 work: Some(work.into()),
             })

@@ -99,34 +99,124 @@ pub(crate) async fn list(
     rows.into_iter().map(Work::try_from).collect()
 }
 
-/// What was decided, made true: folded, saved, timed, told to watchers, and published with the same commit. `cause` is
-/// the event of another service that it follows from; empty when it follows from a call.
+/// What was decided of one work, made true.
 pub(crate) async fn record(
     tx: &mut Tx<'_>,
     before: Option<Work>,
-    events: &[Event],
-    cause: &str,
+    events: impl IntoIterator<Item = Event>,
 ) -> Result<Work, Failure> {
-    let demanded_before = before.as_ref().map(demanded).unwrap_or_default();
-    let mut state = before;
-    for event in events {
-        let after = step(state, event)?;
-        if let Some(update) = convert::update(event, after.status) {
-            tx.tell(after.id.uuid(), &update);
-        }
-        state = Some(after);
-    }
-    let after = state.ok_or_else(nothing)?;
-    if !events.is_empty() {
-        save(tx.sql(), &after).await?;
-        tx.publish(events.iter().map(|event| Fact::from(event).caused_by(cause)));
-    }
-    let now = tx.now();
-    let mut demanded_after = demanded(&after);
-    // Who is told too late that bidding is about to end is not helped.
-    demanded_after.retain(|due| due.kind != CLOSING || now <= due.time);
-    tx.rearm(&demanded_before, &demanded_after);
+    let mut works = Works::from_iter(before);
+    works.fold(events, "")?;
+    let after = works.iter().next().cloned().ok_or_else(nothing)?;
+    works.record(tx).await?;
     Ok(after)
+}
+
+/// Works that are held, and what becomes of them: each event meets what those before it left behind, and in the end all
+/// of it is made true at once.
+#[derive(Debug, Default)]
+pub(crate) struct Works {
+    before: BTreeMap<WorkId, Work>,
+    /// Those that changed.
+    after: BTreeMap<WorkId, Work>,
+    steps: Vec<Step>,
+}
+
+/// What happened, where the work stood afterwards, and the event of another service that it follows from; empty when it
+/// follows from a call.
+#[derive(Debug)]
+struct Step {
+    event: Event,
+    status: Status,
+    cause: String,
+}
+
+impl FromIterator<Work> for Works {
+    fn from_iter<I: IntoIterator<Item = Work>>(works: I) -> Self {
+        Self {
+            before: works.into_iter().map(|work| (work.id, work)).collect(),
+            ..Self::default()
+        }
+    }
+}
+
+impl Works {
+    /// Those of these that there are, held until the commit.
+    pub(crate) async fn lock(
+        tx: &mut Tx<'_>,
+        ids: impl IntoIterator<Item = WorkId>,
+    ) -> Result<Self, Failure> {
+        let ids: Vec<_> = ids.into_iter().collect();
+        Ok(load(tx.sql(), &ids).await?.into_iter().collect())
+    }
+
+    /// One of them, as it stands by now.
+    pub(crate) fn get(&self, id: WorkId) -> Option<&Work> {
+        self.after.get(&id).or_else(|| self.before.get(&id))
+    }
+
+    /// Takes up what was decided.
+    pub(crate) fn fold(
+        &mut self,
+        events: impl IntoIterator<Item = Event>,
+        cause: &str,
+    ) -> Result<(), Failure> {
+        for event in events {
+            let id = event.work_id;
+            let known = self.after.remove(&id).or_else(|| self.before.get(&id).cloned());
+            let after = Work::after(known, &event)
+                .ok_or_else(|| Failure::corrupt(format!("an event does not follow: {event:?}")))?;
+            self.steps.push(Step {
+                status: after.status,
+                cause: cause.to_owned(),
+                event,
+            });
+            self.after.insert(id, after);
+        }
+        Ok(())
+    }
+
+    /// Makes it true: saved, timed, told to watchers, and published with the same commit.
+    pub(crate) async fn record(self, tx: &mut Tx<'_>) -> Result<(), Failure> {
+        self.save(tx.sql()).await?;
+        for step in &self.steps {
+            if let Some(update) = convert::update(&step.event, step.status) {
+                tx.tell(step.event.work_id.uuid(), &update);
+            }
+        }
+        let (before, mut after) = self.demanded();
+        let now = tx.now();
+        // Who is told too late that bidding is about to end is not helped: it is not begun any more.
+        after.retain(|due| due.kind != CLOSING || now <= due.time || before.contains(due));
+        tx.rearm(&before, &after);
+        let facts = self.steps.iter();
+        tx.publish(facts.map(|step| Fact::from(&step.event).caused_by(&step.cause)));
+        Ok(())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Work> {
+        let unchanged = self
+            .before
+            .values()
+            .filter(|work| !self.after.contains_key(&work.id));
+        self.after.values().chain(unchanged)
+    }
+
+    /// What they demanded, and what they demand.
+    fn demanded(&self) -> (Vec<Due>, Vec<Due>) {
+        let before = self.before.values().flat_map(demanded);
+        (before.collect(), self.iter().flat_map(demanded).collect())
+    }
+
+    async fn save(&self, sql: &mut PgConnection) -> Result<(), Failure> {
+        let is_known = |work: &&Work| self.before.contains_key(&work.id);
+        let (known, new): (Vec<_>, Vec<_>) = self.after.values().partition(is_known);
+        update(sql, &known).await?;
+        for work in new {
+            insert(sql, work).await?;
+        }
+        Ok(())
+    }
 }
 
 /// The jobs that follow from where a work stands, live and after a replay. That watchers were told of the end of bidding
@@ -147,33 +237,13 @@ fn demanded(work: &Work) -> Vec<Due> {
 }
 
 /// Folds stored events into the table, for replay, and sets the timers anew.
-pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(), Failure> {
-    let mut by_work: BTreeMap<WorkId, Vec<&Event>> = BTreeMap::new();
-    for event in events {
-        by_work.entry(event.work_id).or_default().push(event);
-    }
-    let ids: Vec<_> = by_work.keys().copied().collect();
-    let mut before: BTreeMap<_, _> = load(folding.sql(), &ids)
-        .await?
-        .into_iter()
-        .map(|work| (work.id, work))
-        .collect();
-    let demanded_before: Vec<_> = before.values().flat_map(demanded).collect();
-    let mut demanded_after = Vec::new();
-    for (id, events) in by_work {
-        let mut state = before.remove(&id);
-        for event in events {
-            state = Some(step(state, event)?);
-        }
-        let after = state.ok_or_else(nothing)?;
-        save(folding.sql(), &after).await?;
-        demanded_after.extend(demanded(&after));
-    }
-    folding.rearm(&demanded_before, &demanded_after).await
-}
-
-fn step(before: Option<Work>, event: &Event) -> Result<Work, Failure> {
-    Work::after(before, event).ok_or_else(|| Failure::corrupt(format!("an event does not follow: {event:?}")))
+pub(crate) async fn apply(folding: &mut Folding, events: Vec<Event>) -> Result<(), Failure> {
+    let ids: Vec<_> = events.iter().map(|event| event.work_id).collect();
+    let mut works: Works = load(folding.sql(), &ids).await?.into_iter().collect();
+    works.fold(events, "")?;
+    works.save(folding.sql()).await?;
+    let (before, after) = works.demanded();
+    folding.rearm(&before, &after).await
 }
 
 fn nothing() -> Failure {
@@ -191,8 +261,54 @@ async fn load(sql: &mut PgConnection, ids: &[WorkId]) -> Result<Vec<Work>, Failu
     rows.into_iter().map(Work::try_from).collect()
 }
 
-/// One row at a time: every column but the last ones is written once in a work's life.
-async fn save(sql: &mut PgConnection, work: &Work) -> Result<(), Failure> {
+/// Where works stand that are known; what they ask for never changes.
+async fn update(sql: &mut PgConnection, works: &[&Work]) -> Result<(), Failure> {
+    if works.is_empty() {
+        return Ok(());
+    }
+    let time = |time: Option<Timestamp>| time.map(DateTime::<Utc>::from);
+    sqlx::query(sql!(
+        "UPDATE work SET status = now_is.status, status_reason = reason, providers_notified = notified,
+             bids_received = bids, valid_bids = valid, contract_id = contract,
+             released = string_to_array(given_back, ',')::uuid[], version = now_is.version, award_deadline = deadline,
+             award_time = awarded, end_time = ended, update_time = updated
+         FROM UNNEST($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::uuid[],
+                     $8::text[], $9::bigint[], $10::timestamptz[], $11::timestamptz[], $12::timestamptz[],
+                     $13::timestamptz[])
+              AS now_is (id, status, reason, notified, bids, valid, contract, given_back, version, deadline, awarded,
+                         ended, updated)
+         WHERE work_id = id"
+    ))
+    .bind(column(works, |work| work.id.uuid()))
+    .bind(column(works, |work| work.status.to_string()))
+    .bind(column(works, |work| work.status_reason.clone()))
+    .bind(column(works, |work| i64::from(work.providers_notified)))
+    .bind(column(works, |work| i64::from(work.bids_received)))
+    .bind(column(works, |work| work.valid_bids.map(i64::from)))
+    .bind(column(works, |work| work.contract_id.map(ContractId::uuid)))
+    .bind(column(works, given_back))
+    .bind(column(works, |work| i64::try_from(work.version).unwrap_or(i64::MAX)))
+    .bind(column(works, |work| time(work.award_deadline)))
+    .bind(column(works, |work| time(work.award_time)))
+    .bind(column(works, |work| time(work.end_time)))
+    .bind(column(works, |work| DateTime::<Utc>::from(work.update_time)))
+    .execute(sql)
+    .await?;
+    Ok(())
+}
+
+fn column<T>(works: &[&Work], of: impl Fn(&Work) -> T) -> Vec<T> {
+    works.iter().map(|work| of(work)).collect()
+}
+
+/// An array of arrays would have to be of one length, so the contracts travel as one text and are split by the statement.
+fn given_back(work: &Work) -> String {
+    let contracts = work.released.iter().map(|contract| contract.uuid().to_string());
+    contracts.collect::<Vec<_>>().join(",")
+}
+
+/// A new work.
+async fn insert(sql: &mut PgConnection, work: &Work) -> Result<(), Failure> {
     let row = Row::try_from(work)?;
     sqlx::query(sql!(
         "INSERT INTO work (consumer_id, work_id, category, description, currency, max_price, bid_strategy, constraints,
@@ -202,13 +318,7 @@ async fn save(sql: &mut PgConnection, work: &Work) -> Result<(), Failure> {
                            valid_bids, contract_id, version, create_time, close_time, award_deadline, award_time,
                            end_time, update_time, released)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                 $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)
-         ON CONFLICT (consumer_id, work_id) DO UPDATE SET
-             status = EXCLUDED.status, status_reason = EXCLUDED.status_reason,
-             providers_notified = EXCLUDED.providers_notified, bids_received = EXCLUDED.bids_received,
-             valid_bids = EXCLUDED.valid_bids, contract_id = EXCLUDED.contract_id, version = EXCLUDED.version,
-             award_deadline = EXCLUDED.award_deadline, award_time = EXCLUDED.award_time,
-             end_time = EXCLUDED.end_time, update_time = EXCLUDED.update_time, released = EXCLUDED.released"
+                 $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33, $34)"
     ))
     .bind(row.consumer_id)
     .bind(row.work_id)

@@ -8,6 +8,7 @@
 )]
 
 mod awards;
+mod batches;
 mod cancel_work;
 mod conformance;
 mod fixture;

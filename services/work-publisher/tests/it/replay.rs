@@ -10,7 +10,7 @@ use rand_like::Dice;
 use crate::fixture::{Publisher, release, seconds, work};
 
 /// A small deterministic source of choices.
-mod rand_like {
+pub mod rand_like {
     pub struct Dice(pub u64);
 
     impl Dice {

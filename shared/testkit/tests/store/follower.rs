@@ -16,7 +16,7 @@ impl Follower for Rare {
     const TYPES: &'static [&'static str] = &["work.cancelled"];
     type Error = Failure;
 
-    async fn handle(&self, _: &mut Tx<'_>, _: &Event) -> Result<(), Failure> {
+    async fn handle(&self, _: &mut Tx<'_>, _: &[Event]) -> Result<(), Failure> {
         Ok(())
     }
 }
