@@ -29,11 +29,12 @@ const SERVICES: [&str; 8] = [
     "contract-engine",
 ];
 
-/// Holds up whoever moves the position of a follower of trust-broker.
+/// Holds up whoever has moved the position of a follower of trust-broker, at its commit.
 const HOLD_UP: &str = "
     CREATE FUNCTION trust_broker.hold_up() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN NEW; END $$;
-    CREATE TRIGGER hold_up BEFORE UPDATE ON trust_broker.feed FOR EACH ROW EXECUTE FUNCTION trust_broker.hold_up();
+    CREATE CONSTRAINT TRIGGER hold_up AFTER UPDATE ON trust_broker.feed DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION trust_broker.hold_up();
     SELECT pg_advisory_lock(7)";
 
 /// Who is held up and has written an outcome.
@@ -312,7 +313,7 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_consumer_that_is_killed_between_effect_and_position_applies_once() {
+async fn a_consumer_that_is_killed_with_effect_and_position_uncommitted_applies_once() {
     let machine = Machine::new();
     let mut running = machine.start();
     let exchange = Exchange::of_home(&machine.data());
@@ -320,8 +321,8 @@ async fn a_consumer_that_is_killed_between_effect_and_position_applies_once() {
     let contract = cast.awarded().await;
     cast.bob.complete(&contract, "done").await.unwrap();
 
-    // The transaction of trust-broker's follower is held up at the statement that moves its position, when the effect of
-    // the event is written already.
+    // The transaction of trust-broker's follower is held up at its commit, when the effect of the event and the position are
+    // written already, and neither is there for others.
     let sockets = machine.sockets();
     let options = || {
         PgConnectOptions::new_without_pgpass()
@@ -342,7 +343,7 @@ async fn a_consumer_that_is_killed_between_effect_and_position_applies_once() {
     let mut holder = options().connect().await.unwrap();
     holder.execute(HOLD_UP).await.unwrap();
     cast.ada.accept(&contract).await.unwrap();
-    eventually("the outcome is written and the position is not", async || {
+    eventually("the outcome is written and not committed", async || {
         let held: i64 = sqlx::query_scalar(HELD_UP).fetch_one(&mut looker).await.unwrap();
         held > 0
     })

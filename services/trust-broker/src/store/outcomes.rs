@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::domain::{outcome::Outcome, record::TrustRecord, window::Window};
+use crate::domain::{outcome::Outcome, window::Window};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -127,46 +127,55 @@ pub(super) async fn windows(
     Ok(windows)
 }
 
-/// Saves new outcomes, and which of all a record's score is made of.
-pub(super) async fn save(
-    sql: &mut PgConnection,
-    recorded: &[(ProviderId, Outcome, bool)],
-    records: &[&TrustRecord],
-) -> Result<(), Failure> {
+/// A new outcome.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) provider_id: ProviderId,
+    pub(super) outcome: Outcome,
+    pub(super) is_counted: bool,
+    /// The provider's score is made of it.
+    pub(super) in_window: bool,
+}
+
+pub(super) async fn insert(sql: &mut PgConnection, recorded: &[Recorded]) -> Result<(), Failure> {
     if recorded.is_empty() {
         return Ok(());
     }
-    let column = |of: fn(&Outcome) -> Uuid| recorded.iter().map(|(_, one, _)| of(one)).collect::<Vec<_>>();
+    let column = |of: fn(&Outcome) -> Uuid| recorded.iter().map(|one| of(&one.outcome)).collect::<Vec<_>>();
     sqlx::query(sql!(
         "INSERT INTO outcome (provider_id, contract_id, consumer_id, kind, currency, price, completed_at, is_counted,
                               in_window)
-         SELECT *, false FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::numeric[],
-                                     $7::timestamptz[], $8::boolean[])"
+         SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::numeric[],
+                              $7::timestamptz[], $8::boolean[], $9::boolean[])"
     ))
-    .bind(recorded.iter().map(|(provider, ..)| provider.uuid()).collect::<Vec<_>>())
+    .bind(recorded.iter().map(|one| one.provider_id.uuid()).collect::<Vec<_>>())
     .bind(column(|one| one.contract_id.uuid()))
     .bind(column(|one| one.consumer_id.uuid()))
-    .bind(recorded.iter().map(|(_, one, _)| one.kind.as_str()).collect::<Vec<_>>())
-    .bind(recorded.iter().map(|(_, one, _)| one.price.currency.to_string()).collect::<Vec<_>>())
-    .bind(recorded.iter().map(|(_, one, _)| one.price.amount.decimal()).collect::<Vec<_>>())
-    .bind(recorded.iter().map(|(_, one, _)| DateTime::<Utc>::from(one.completed_at)).collect::<Vec<_>>())
-    .bind(recorded.iter().map(|(.., is_counted)| *is_counted).collect::<Vec<_>>())
-    .execute(&mut *sql)
+    .bind(recorded.iter().map(|one| one.outcome.kind.as_str()).collect::<Vec<_>>())
+    .bind(recorded.iter().map(|one| one.outcome.price.currency.to_string()).collect::<Vec<_>>())
+    .bind(recorded.iter().map(|one| one.outcome.price.amount.decimal()).collect::<Vec<_>>())
+    .bind(recorded.iter().map(|one| DateTime::<Utc>::from(one.outcome.completed_at)).collect::<Vec<_>>())
+    .bind(recorded.iter().map(|one| one.is_counted).collect::<Vec<_>>())
+    .bind(recorded.iter().map(|one| one.in_window).collect::<Vec<_>>())
+    .execute(sql)
     .await?;
-    let inside = records.iter().flat_map(|record| record.window.outcomes());
+    Ok(())
+}
+
+/// No score is made of these any more.
+pub(super) async fn leave_window(sql: &mut PgConnection, contracts: &[ContractId]) -> Result<(), Failure> {
+    if contracts.is_empty() {
+        return Ok(());
+    }
     sqlx::query(sql!(
-        "UPDATE outcome SET in_window = NOT in_window
-         WHERE provider_id = ANY($1) AND (in_window OR contract_id = ANY($3))
-           AND in_window <> (contract_id = ANY($2))"
+        "UPDATE outcome SET in_window = false WHERE contract_id = ANY($1)"
     ))
     .bind(
-        records
+        contracts
             .iter()
-            .map(|record| record.provider_id.uuid())
+            .map(|contract| contract.uuid())
             .collect::<Vec<_>>(),
     )
-    .bind(inside.map(|one| one.contract_id.uuid()).collect::<Vec<_>>())
-    .bind(column(|one| one.contract_id.uuid()))
     .execute(sql)
     .await?;
     Ok(())

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::outcomes;
+use super::outcomes::{self, Recorded};
 use crate::{
     convert,
     domain::{
@@ -173,13 +173,35 @@ impl Records {
         }
         let records: Vec<_> = self.after.values().collect();
         save(sql, &records).await?;
+        outcomes::insert(sql, &self.recorded()).await?;
+        outcomes::leave_window(sql, &self.left()).await
+    }
+
+    /// The outcomes that are new.
+    fn recorded(&self) -> Vec<Recorded> {
         let recorded = self.steps.iter().filter_map(|step| match &step.event.change {
-            Change::OutcomeRecorded { outcome, is_counted } => {
-                Some((step.event.provider_id, *outcome, *is_counted))
-            }
+            Change::OutcomeRecorded { outcome, is_counted } => Some(Recorded {
+                provider_id: step.event.provider_id,
+                outcome: *outcome,
+                is_counted: *is_counted,
+                in_window: self
+                    .get(step.event.provider_id)
+                    .is_some_and(|record| record.window.outcomes().contains(outcome)),
+            }),
             _ => None,
         });
-        outcomes::save(sql, &recorded.collect::<Vec<_>>(), &records).await
+        recorded.collect()
+    }
+
+    /// The outcomes that a score was made of and is no longer. None of them ever comes back.
+    fn left(&self) -> Vec<ContractId> {
+        let window = |record: Option<&TrustRecord>| -> BTreeSet<_> {
+            let outcomes = record.into_iter().flat_map(|record| record.window.outcomes());
+            outcomes.map(|outcome| outcome.contract_id).collect()
+        };
+        let changed = self.after.iter();
+        let left = changed.flat_map(|(id, after)| &window(self.before.get(id)) - &window(Some(after)));
+        left.collect()
     }
 }
 

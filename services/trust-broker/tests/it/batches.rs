@@ -11,7 +11,7 @@ fn tell(broker: &Broker) {
     let ada = broker.registered(false);
     let sellers = [ada.clone(), broker.registered(true), broker.stranger()];
     let friend = broker.new_id::<aex_types::id::kind::Tenant>();
-    for (turn, seller) in sellers.iter().cycle().enumerate().take(24) {
+    for (turn, seller) in sellers.iter().cycle().enumerate().take(36) {
         match turn % 5 {
             0 => drop(broker.fail(seller, "rejected_by_consumer", Party::Provider)),
             1 => drop(broker.expire(seller)),
