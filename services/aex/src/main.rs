@@ -30,6 +30,10 @@ use crate::{
     problem::Problem,
 };
 
+/// Calls are short and their memory is small and goes from task to task, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The Agent Exchange: publish work, take bids, award, settle, and trust what came out.
 #[derive(Debug, Parser)]
 #[command(

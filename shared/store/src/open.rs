@@ -88,12 +88,20 @@ impl Store {
     }
 }
 
+/// Statements name rows by their keys, so one plan fits all values; planning anew for each of them is a sixth of what the
+/// database does. Reads that filter and page ask for plans of their own. A plan is made while a table is young and small,
+/// and must not be one that reads all of it: with storage as it is today, a page by its key costs hardly more than the
+/// next one.
+const PLANNING: [(&str, &str); 2] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("random_page_cost", "1.1"),
+];
+
 /// SQL never names a schema: the connection does.
 pub(crate) fn in_schema(options: PgConnectOptions, schema: &str) -> PgConnectOptions {
     options
-        // Statements name rows by their keys, so a plan fits all values; planning each of them anew is a sixth of what the
-        // database does. Reads that filter and page ask for plans of their own.
-        .options([("search_path", schema), ("plan_cache_mode", "force_generic_plan")])
+        .options(PLANNING)
+        .options([("search_path", schema)])
         .log_statements(tracing::log::LevelFilter::Trace)
         .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1))
 }

@@ -23,9 +23,10 @@ const LEASE_LEFT: Duration = Duration::from_millis(1200);
 /// Events of one batch, and their bytes.
 const BATCH: i64 = 500;
 const BATCH_BYTES: usize = 1 << 20;
-/// The shortest time between the beginnings of two rounds while events keep coming, so that they go together. What comes
-/// after a quiet moment goes at once.
-const PACE: Duration = Duration::from_millis(25);
+/// How long a round takes in the mean while events keep coming, so that they go together; and how many rounds may go
+/// without that. What comes after a quiet moment goes at once, and what follows from it, too.
+const PACE: Duration = Duration::from_millis(40);
+const AT_ONCE: u32 = 3;
 /// The pause after a failure; it doubles up to the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// How often a relay looks without being woken: for events of other replicas, and for a lease that was left.
@@ -72,19 +73,18 @@ impl Relay {
     async fn run(&mut self) {
         let mut signal = self.store.0.outbox.clone();
         let mut pause = BACK_OFF.0;
+        let mut paced = Instant::now();
         loop {
-            let begun = Instant::now();
+            // Each round moves the pace on; who is ahead of it by more than a few rounds waits.
+            paced = paced.max(Instant::now()) + PACE;
             match self.round().await {
                 Ok(true) => pause = BACK_OFF.0,
                 Ok(false) => {
                     pause = BACK_OFF.0;
-                    if signal.is_woken() {
-                        self.store
-                            .runtime()
-                            .pause(PACE.saturating_sub(begun.elapsed()))
-                            .await;
-                    }
                     signal.wait_at_most(LOOK).await;
+                    let ahead = paced.saturating_duration_since(Instant::now());
+                    let runtime = self.store.runtime();
+                    runtime.pause(ahead.saturating_sub(PACE * AT_ONCE)).await;
                 }
                 Err(error) => {
                     tracing::warn!(service = self.service, error = %chain(&error), "the relay waits");

@@ -26,6 +26,6 @@ pub(super) async fn accept_contract(
             })
         })
         .await?;
-    app.pay_soon(&mut call, id).await;
+    app.pay_soon(&mut call, id, reply.contract.as_ref()).await;
     Ok(reply)
 }

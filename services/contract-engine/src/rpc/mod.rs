@@ -170,7 +170,10 @@ impl App {
     }
 
     /// Pays at once what a call has completed, if settlement is quick; the reply does not depend on it.
-    async fn pay_soon(&self, call: &mut Call, id: ContractId) {
+    async fn pay_soon(&self, call: &mut Call, id: ContractId, answered: Option<&pb::Contract>) {
+        if answered.is_none_or(|contract| contract.status() != pb::ContractStatus::Completed) {
+            return;
+        }
         let paid = async {
             let contract = self
                 .store

@@ -20,37 +20,42 @@ pub(super) async fn verify_api_key(
         return Ok(verdict(KeyVerdict::Unknown));
     };
 
-    app.store
-        .read(&mut call, async |tx| {
-            let Some(key) = api_keys::by_secret(tx, &hash).await? else {
-                return Ok(verdict(KeyVerdict::Unknown));
-            };
-            match key.status(tx.now()) {
-                api_key::Status::Active => {}
-                api_key::Status::Revoked => return Ok(verdict(KeyVerdict::Revoked)),
-                api_key::Status::Expired => return Ok(verdict(KeyVerdict::Expired)),
-            }
-            let tenant = tenants::find(tx, key.tenant_id)
-                .await?
-                .ok_or(Error::TenantNotFound(key.tenant_id))?;
-            if tenant::active(&tenant).is_err() {
-                return Ok(verdict(KeyVerdict::TenantNotActive));
-            }
-            Ok(VerifyApiKeyResponse {
-                key_id: key.id.to_string(),
-                tenant_id: tenant.id.to_string(),
-                tenant_type: convert::tenant_type_out(tenant.tenant_type).into(),
-                internal: tenant.internal,
-                scopes: key.scopes.iter().map(ToString::to_string).collect(),
-                provider_id: key
-                    .provider_id
-                    .map(|provider| provider.to_string())
-                    .unwrap_or_default(),
-                expire_time: key.expire_time.map(wire::time),
-                ..verdict(KeyVerdict::Valid)
-            })
+    let key = app
+        .store
+        .read_one(&mut call, async |tx| api_keys::by_secret(tx, &hash).await)
+        .await?;
+    let Some(key) = key else {
+        return Ok(verdict(KeyVerdict::Unknown));
+    };
+    match key.status(call.now()) {
+        api_key::Status::Active => {}
+        api_key::Status::Revoked => return Ok(verdict(KeyVerdict::Revoked)),
+        api_key::Status::Expired => return Ok(verdict(KeyVerdict::Expired)),
+    }
+    // A key's tenant never changes, so the two may be read one after the other.
+    let tenant = app
+        .store
+        .read_one(&mut call, async |tx| {
+            let found = tenants::find(tx, key.tenant_id).await?;
+            found.ok_or(Error::TenantNotFound(key.tenant_id))
         })
-        .await
+        .await?;
+    if tenant::active(&tenant).is_err() {
+        return Ok(verdict(KeyVerdict::TenantNotActive));
+    }
+    Ok(VerifyApiKeyResponse {
+        key_id: key.id.to_string(),
+        tenant_id: tenant.id.to_string(),
+        tenant_type: convert::tenant_type_out(tenant.tenant_type).into(),
+        internal: tenant.internal,
+        scopes: key.scopes.iter().map(ToString::to_string).collect(),
+        provider_id: key
+            .provider_id
+            .map(|provider| provider.to_string())
+            .unwrap_or_default(),
+        expire_time: key.expire_time.map(wire::time),
+        ..verdict(KeyVerdict::Valid)
+    })
 }
 
 fn verdict(verdict: KeyVerdict) -> VerifyApiKeyResponse {
