@@ -65,6 +65,11 @@ pub(crate) async fn final_set(tx: &mut Tx<'_>, id: WorkId) -> Result<Vec<Bid>, F
     bids::taking_part(tx, id).await
 }
 
+/// The same without their texts, which an evaluation does not read.
+pub(crate) async fn sealed_set(tx: &mut Tx<'_>, id: WorkId) -> Result<Vec<Bid>, Failure> {
+    bids::taking_part_without_texts(tx, id).await
+}
+
 /// What was decided, made true: folded, saved, and published with the same commit. `known` are at least the bids that
 /// the events change. `cause` is the event of another service that it follows from; empty when it follows from a call.
 pub(crate) async fn record(
