@@ -156,7 +156,7 @@ fn components(ranking: &Ranking, reader: Reader) -> Vec<pb::Component> {
 }
 
 /// What was evaluated, as the event and the column have it.
-fn payload(evaluation: &Evaluation) -> pb::BidsEvaluated {
+pub(crate) fn payload(evaluation: &Evaluation) -> pb::BidsEvaluated {
     let Verdict {
         terms,
         sealed_at,
@@ -237,22 +237,16 @@ fn facts_out(bid: &Facts) -> pb::EvaluatedBid {
     }
 }
 
-impl From<&Evaluation> for Fact {
-    fn from(evaluation: &Evaluation) -> Self {
-        // Its consumer only: competitors never see each other.
-        Self::new(
-            "bids.evaluated",
-            (evaluation.id, evaluation.version, evaluation.create_time),
-            &payload(evaluation),
-        )
-        .of("evaluation")
-        .visible_to([evaluation.consumer_id])
-    }
-}
-
-/// An evaluation as its column has it.
-pub(crate) fn verdict_bytes(evaluation: &Evaluation) -> Vec<u8> {
-    payload(evaluation).encode_to_vec()
+/// The event of an evaluation, with its payload.
+pub(crate) fn fact(evaluation: &Evaluation, payload: &pb::BidsEvaluated) -> Fact {
+    // Its consumer only: competitors never see each other.
+    Fact::new(
+        "bids.evaluated",
+        (evaluation.id, evaluation.version, evaluation.create_time),
+        payload,
+    )
+    .of("evaluation")
+    .visible_to([evaluation.consumer_id])
 }
 
 /// An evaluation from its column; `None` when it is damaged.

@@ -1,11 +1,12 @@
 //! Evaluates the bids on a work when its bid window closes, and brings an evaluation about for whoever asks.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aex_kit::{Call, Hosted as _};
 use aex_proto::aex::common::v1::Event as Stored;
 use aex_store::{Follower, Job, Timers, Tx, feed::follow};
 use aex_types::WorkId;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
@@ -16,16 +17,66 @@ use crate::{
 
 /// Evaluates the bids on a work; by work.
 const EVALUATE: &str = "evaluate";
+/// How long an evaluation is left to whoever heard that the bid window has closed.
+const HEAD_START: Duration = Duration::from_secs(2);
+/// Evaluations that are begun at once when their windows close; the others are left to their jobs.
+const AT_ONCE: usize = 8;
+/// The time of one of them.
+const ATTEMPT: Duration = Duration::from_secs(30);
+
+/// May bids still come?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bidding {
+    /// The work's window has closed, so the work is there and its book may be sealed.
+    IsOver,
+    /// Nobody has said.
+    MayGoOn,
+}
 
 /// Starts everything.
 pub(crate) fn start(app: &Arc<App>) {
     aex_store::relay(&app.store, App::NAME, app.ledger.clone());
-    follow(&app.store, App::NAME, app.ledger.clone(), Arc::new(Closed));
+    follow(
+        &app.store,
+        App::NAME,
+        app.ledger.clone(),
+        Arc::new(Closed::of(app)),
+    );
     Timers::new(&app.store, App::NAME, Arc::new(EvaluateJob(Arc::clone(app)))).start();
 }
 
-/// A bid window has closed.
-struct Closed;
+/// A bid window has closed: its bids are evaluated at once. The job is for what a crash or a failure leaves.
+struct Closed {
+    app: Arc<App>,
+    places: Arc<Semaphore>,
+}
+
+impl Closed {
+    fn of(app: &Arc<App>) -> Self {
+        Self {
+            app: Arc::clone(app),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// Begins an evaluation, if there is a place. That the window has closed is in the ledger, so it need not wait for
+    /// the commit of whoever heard of it.
+    fn begin(&self, work: WorkId) -> bool {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return false;
+        };
+        let app = Arc::clone(&self.app);
+        self.app.store.runtime().spawn_until_stop(async move {
+            let _place = place;
+            let mut call = Call::own(app.store.runtime(), App::NAME, EVALUATE, ATTEMPT);
+            let evaluated = tokio::time::timeout(ATTEMPT, app.evaluated(&mut call, work, Bidding::IsOver));
+            if let Ok(Err(error)) = evaluated.await {
+                tracing::info!(%work, %error, "an evaluation is left to its job");
+            }
+        });
+        true
+    }
+}
 
 impl Follower for Closed {
     const NAME: &'static str = "bid-window-closed";
@@ -35,8 +86,13 @@ impl Follower for Closed {
     async fn handle(&self, tx: &mut Tx<'_>, events: &[Stored]) -> Result<(), Error> {
         for event in events {
             let work = convert::closed_work(event)?;
-            let now = tx.now();
-            tx.schedule(EVALUATE, work.uuid(), now);
+            let head_start = if self.begin(work) {
+                HEAD_START
+            } else {
+                Duration::ZERO
+            };
+            let due = tx.now().saturating_add(head_start);
+            tx.schedule(EVALUATE, work.uuid(), due);
         }
         Ok(())
     }
@@ -49,7 +105,7 @@ impl Job for EvaluateJob {
     type Error = Error;
 
     async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
-        match self.0.evaluated(&mut call, key.into()).await {
+        match self.0.evaluated(&mut call, key.into(), Bidding::IsOver).await {
             // A work that is gone needs no ranking.
             Ok(_) | Err(Error::WorkNotFound(_)) => {}
             Err(error) => return Err(error),
@@ -67,34 +123,22 @@ impl Job for EvaluateJob {
 impl App {
     /// The evaluation of a work's bids: the stored one, or the one that is made now. Two who make it at once make the
     /// same, and one of them stores it.
-    pub(crate) async fn evaluated(&self, call: &mut Call, work: WorkId) -> Result<Evaluation, Error> {
+    pub(crate) async fn evaluated(
+        &self,
+        call: &mut Call,
+        work: WorkId,
+        bidding: Bidding,
+    ) -> Result<Evaluation, Error> {
         let stored = self
             .store
-            .read(call, async |tx| {
+            .read_one(call, async |tx| {
                 Ok::<_, Error>(evaluations::of_work(tx, work).await?)
             })
             .await?;
         if let Some(evaluation) = stored {
             return Ok(evaluation);
         }
-        // The work is asked first: a book is not sealed for a work that is not there.
-        let asked = self.peers.work(call, work).await?;
-        let book = self.peers.seal(call, work).await?;
-        let standings = self
-            .peers
-            .standings(call, book.bids.iter().map(|bid| bid.provider_id))
-            .await?;
-        let command = Evaluate {
-            evaluation_id: call.id(),
-            work_id: work,
-            consumer_id: asked.consumer_id,
-            total_bids: book.total_bids,
-            terms: asked.terms(self.rules),
-            auto_award: asked.auto_award,
-            bids: book.bids,
-            standings,
-            sealed_at: book.sealed_at,
-        };
+        let command = self.asked(call, work, bidding).await?;
         let events = evaluation::evaluate(None, &command, call.now())?;
         let recorded = self
             .store
@@ -109,7 +153,7 @@ impl App {
             // first one holds.
             Err(Error::Store(failure)) if evaluations::is_second(&failure) => {
                 self.store
-                    .read(call, async |tx| {
+                    .read_one(call, async |tx| {
                         let first = evaluations::of_work(tx, work).await?;
                         first.ok_or(Error::EvaluationNotFound(work))
                     })
@@ -117,5 +161,33 @@ impl App {
             }
             recorded => recorded,
         }
+    }
+
+    /// Asks the others for what an evaluation is made of.
+    async fn asked(&self, call: &Call, work: WorkId, bidding: Bidding) -> Result<Evaluate, Error> {
+        let (asked, book) = match bidding {
+            Bidding::IsOver => tokio::join!(self.peers.work(call, work), self.peers.seal(call, work)),
+            // The work is asked first: bidding is not ended for a work that nobody can evaluate.
+            Bidding::MayGoOn => (
+                Ok(self.peers.work(call, work).await?),
+                self.peers.seal(call, work).await,
+            ),
+        };
+        let (asked, book) = (asked?, book?);
+        let standings = self
+            .peers
+            .standings(call, book.bids.iter().map(|bid| bid.provider_id))
+            .await?;
+        Ok(Evaluate {
+            evaluation_id: call.id(),
+            work_id: work,
+            consumer_id: asked.consumer_id,
+            total_bids: book.total_bids,
+            terms: asked.terms(self.rules),
+            auto_award: asked.auto_award,
+            bids: book.bids,
+            standings,
+            sealed_at: book.sealed_at,
+        })
     }
 }

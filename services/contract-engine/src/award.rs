@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use aex_kit::Call;
 use aex_store::Tx;
-use aex_types::{BidId, ContractId, TenantId, Timestamp, WorkId};
+use aex_types::{BidId, ContractId, ProviderId, TenantId, Tier, Timestamp, WorkId};
 
 use crate::{
     App, Error,
@@ -39,6 +39,15 @@ impl Steps for NoSteps {
     }
 }
 
+/// For whom a contract is proposed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asker {
+    /// The consumer, who picked the bid.
+    Consumer(TenantId),
+    /// The exchange, which awards by itself: which bid of the ranking it tries, and whose that bid is.
+    Exchange { attempt: u32, provider: ProviderId },
+}
+
 /// One award under way: the contract as it is stored, and what is known beside it.
 #[derive(Debug)]
 pub(crate) struct Saga {
@@ -65,30 +74,47 @@ impl Saga {
     }
 }
 
+/// The provider's tier at the evaluation, as far as the ranking is known.
+fn tier_of(contract: &Contract, known: &Known) -> Tier {
+    let ranking = known.ranking.as_ref();
+    let tier = ranking.and_then(|all| all.tier_of(&contract.terms).ok());
+    tier.unwrap_or_default()
+}
+
 impl App {
-    /// What a contract on a bid would be made of, with everything asked that can be refused before it begins. `consumer`
-    /// is who asks; `None` where the exchange awards by itself.
+    /// What a contract on a bid would be made of, with everything asked that can be refused before it begins.
     pub(crate) async fn terms(
         &self,
         call: &Call,
         (work_id, bid_id): (WorkId, BidId),
-        consumer: Option<TenantId>,
-        attempt: Option<u32>,
+        asker: Asker,
     ) -> Result<Terms, Error> {
+        let ranked = async {
+            match asker {
+                Asker::Exchange { provider, .. } => {
+                    Some((provider, self.peers.provider(call, provider).await))
+                }
+                Asker::Consumer(_) => None,
+            }
+        };
         // Asked together; what the work forbids is said first.
-        let (work, bid) = tokio::join!(
+        let (work, bid, ranked) = tokio::join!(
             self.peers.work(call, work_id),
-            self.peers.bid(call, work_id, bid_id)
+            self.peers.bid(call, work_id, bid_id),
+            ranked
         );
         let work = work?;
-        if consumer.is_some_and(|consumer| consumer != work.consumer_id) {
+        if matches!(asker, Asker::Consumer(consumer) if consumer != work.consumer_id) {
             return Err(Error::WorkNotFound(work_id));
         }
         if !work.is_awardable {
             return Err(Error::WorkNotAwardable(work_id));
         }
         let bid = bid?;
-        let (owner, is_active) = self.peers.provider(call, bid.provider_id).await?;
+        let (owner, is_active) = match ranked {
+            Some((id, answer)) if id == bid.provider_id => answer?,
+            _ => self.peers.provider(call, bid.provider_id).await?,
+        };
         if !is_active || owner != bid.provider_tenant_id {
             return Err(Error::ProviderNotActive(bid.provider_id));
         }
@@ -109,7 +135,10 @@ impl App {
             dispute_window: work.dispute_window,
             required_fields: work.required_fields,
             expire_time: call.now().saturating_add(work.contract_duration),
-            attempt,
+            attempt: match asker {
+                Asker::Exchange { attempt, .. } => Some(attempt),
+                Asker::Consumer(_) => None,
+            },
             work_auto_award: work.auto_award,
         })
     }
@@ -130,16 +159,11 @@ impl App {
                     Ok(ranking) => known.ranking = Some(ranking),
                     Err(reason) => known.refusal = Some(reason),
                 },
-                Step::Hold => {
-                    let tier = known
-                        .ranking
-                        .as_ref()
-                        .and_then(|all| all.tier_of(&contract.terms).ok());
-                    match self.peers.hold(call, contract, tier.unwrap_or_default()).await? {
-                        None => known.is_held = true,
-                        refusal => known.refusal = refusal,
-                    }
-                }
+                Step::Hold => match self.peers.hold(call, contract, tier_of(contract, known)).await? {
+                    None => known.is_held = true,
+                    refusal => known.refusal = refusal,
+                },
+                Step::ReserveAndHold => Box::pin(self.reserve_and_hold(call, contract, known)).await?,
                 Step::Award { tier } => {
                     *contract = self
                         .decide(call, contract.id, |contract, now| {
@@ -169,6 +193,28 @@ impl App {
                 Step::Done => return self.done(call, contract).await,
             }
         }
+    }
+
+    /// Asks for the work and for the money together. What was taken is known also when the other question has no answer
+    /// and is asked again.
+    async fn reserve_and_hold(
+        &self,
+        call: &Call,
+        contract: &Contract,
+        known: &mut Known,
+    ) -> Result<(), Error> {
+        let (work, money) = tokio::join!(
+            self.peers.reserve(call, contract),
+            self.peers.hold(call, contract, tier_of(contract, known))
+        );
+        known.is_reserved = matches!(work, Ok(None));
+        known.is_held = matches!(money, Ok(None));
+        // What the work forbids is said first, as when the money is asked for after it.
+        known.refusal = match work? {
+            None => money?,
+            refusal => refusal,
+        };
+        Ok(())
     }
 
     /// Writes a decision about a proposed contract, unless another one has decided meanwhile; answers what holds.
@@ -251,7 +297,7 @@ impl App {
         loop {
             let contract = self
                 .store
-                .read(call, async |tx| {
+                .read_one(call, async |tx| {
                     contracts::find(tx, id).await?.ok_or(Error::ContractNotFound(id))
                 })
                 .await?;

@@ -5,7 +5,7 @@ mod event;
 
 use aex_error::{Check, Invalid, wire};
 use aex_proto::aex::{
-    bid_evaluator::v1::{BidsEvaluated, EvaluationStatus},
+    bid_evaluator::v1::{BidsEvaluated, EvaluatedBid, EvaluationStatus},
     common::v1::Event as Stored,
     contract_engine::v1 as pb,
 };
@@ -17,6 +17,7 @@ pub(crate) use self::event::fact;
 use crate::domain::{
     contract::{Content, Contract, Delivery, Status, Terms},
     result::Offer,
+    saga::{ATTEMPTS, RankedBid, Ranking},
 };
 
 /// Awards a work to a bid.
@@ -269,12 +270,32 @@ pub(crate) fn terms_from(bytes: &[u8]) -> Option<Terms> {
     terms(&pb::ContractProposed::decode(bytes).ok()?)
 }
 
-/// The work that an event of the evaluator wants awarded; `None` when it wants none.
-pub(crate) fn to_be_awarded(stored: &Stored) -> Result<Option<WorkId>, Failure> {
+/// The work that an event of the evaluator wants awarded, and the bids that can be tried; `None` when it wants none.
+pub(crate) fn to_be_awarded(stored: &Stored) -> Result<Option<(WorkId, Ranking)>, Failure> {
     let read = || {
         let payload: BidsEvaluated = stored::payload(stored)?;
-        let is_wanted = payload.auto_award && payload.status() == EvaluationStatus::Evaluated;
-        Some(is_wanted.then_some(payload.work_id.parse().ok()?))
+        if !payload.auto_award || payload.status() != EvaluationStatus::Evaluated {
+            return Some(None);
+        }
+        Some(Some((payload.work_id.parse().ok()?, best(&payload)?)))
     };
     read().ok_or_else(|| stored::unreadable(stored))
+}
+
+/// The best bids of an evaluation, as many as an automatic award may try.
+fn best(payload: &BidsEvaluated) -> Option<Ranking> {
+    let bid = |bid: &EvaluatedBid| {
+        Some(RankedBid {
+            bid_id: bid.bid_id.parse().ok()?,
+            provider_id: bid.provider_id.parse().ok()?,
+            revision: bid.revision,
+            price: wire::read_money(bid.price.as_ref()?)?,
+            tier: wire::read_tier(bid.tier())?,
+        })
+    };
+    let best = payload.ranked_bids.iter().take(ATTEMPTS).map(bid);
+    Some(Ranking {
+        ranked: best.collect::<Option<_>>()?,
+        disqualified: Vec::new(),
+    })
 }

@@ -8,15 +8,16 @@ use aex_kit::{Call, Hosted as _};
 use aex_proto::aex::common::v1::Event as Stored;
 use aex_store::{Due, Follower, Job, Timers, Tx, feed::follow};
 use aex_types::{ContractId, WorkId};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
     App, Error,
-    award::{Saga, held},
+    award::{Asker, Saga, held},
     convert,
     domain::{
         contract::{self, Contract, Event, Status},
-        saga::Ranking,
+        saga::{self, Ranking},
     },
     store::contracts,
 };
@@ -38,15 +39,20 @@ const RELEASE: &str = "release";
 const LEASE: Duration = Duration::from_secs(2);
 /// How often an award under way is kept from the others.
 const RENEWAL: Duration = Duration::from_millis(500);
-/// How long a payment is left to the call that completed the contract.
+/// How long a payment is left to the call that completed the contract, and an automatic award to whoever heard of the
+/// ranking.
 const HEAD_START: Duration = Duration::from_secs(2);
+/// Automatic awards that are begun at once when their ranking is heard; the others are left to their jobs.
+const AT_ONCE: usize = 8;
+/// The time of one of them.
+const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// Starts everything.
 pub(crate) fn start(app: &Arc<App>) {
     let store = &app.store;
     aex_store::relay(store, App::NAME, app.ledger.clone());
     store.start_watch_reader();
-    follow(store, App::NAME, app.ledger.clone(), Arc::new(AutoAward));
+    follow(store, App::NAME, app.ledger.clone(), Arc::new(AutoAward::of(app)));
     Timers::new(store, App::NAME, Arc::new(AwardJob(Arc::clone(app)))).start();
     Timers::new(store, App::NAME, Arc::new(AutoJob(Arc::clone(app)))).start();
     Timers::new(store, App::NAME, Arc::new(ExpireJob(Arc::clone(app)))).start();
@@ -87,8 +93,42 @@ pub(crate) fn demanded(contract: &Contract) -> Vec<Due> {
     }
 }
 
-/// Awards what wants to be awarded by itself, when its bids are ranked.
-struct AutoAward;
+/// Awards what wants to be awarded by itself, when its bids are ranked: at once and with the ranking that the event
+/// carries. The job is for what a crash or a failure leaves.
+struct AutoAward {
+    app: Arc<App>,
+    places: Arc<Semaphore>,
+}
+
+impl AutoAward {
+    fn of(app: &Arc<App>) -> Self {
+        Self {
+            app: Arc::clone(app),
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    /// Begins an award, if the event names bids and there is a place. That they are ranked is in the ledger, so it need
+    /// not wait for the commit of whoever heard of it.
+    fn begin(&self, work: WorkId, ranking: Ranking) -> bool {
+        if ranking.ranked.is_empty() {
+            return false;
+        }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return false;
+        };
+        let app = Arc::clone(&self.app);
+        self.app.store.runtime().spawn_until_stop(async move {
+            let _place = place;
+            let mut call = Call::own(app.store.runtime(), App::NAME, AUTO, ATTEMPT);
+            let awarded = tokio::time::timeout(ATTEMPT, app.award_by_itself(&mut call, work, Some(ranking)));
+            if let Ok(Err(error)) = awarded.await {
+                tracing::info!(%work, %error, "an automatic award is left to its job");
+            }
+        });
+        true
+    }
+}
 
 impl Follower for AutoAward {
     const NAME: &'static str = "auto-award";
@@ -97,9 +137,14 @@ impl Follower for AutoAward {
 
     async fn handle(&self, tx: &mut Tx<'_>, events: &[Stored]) -> Result<(), Error> {
         for event in events {
-            if let Some(work) = convert::to_be_awarded(event)? {
-                let now = tx.now();
-                tx.schedule(AUTO, work.uuid(), now);
+            if let Some((work, ranking)) = convert::to_be_awarded(event)? {
+                let head_start = if self.begin(work, ranking) {
+                    HEAD_START
+                } else {
+                    Duration::ZERO
+                };
+                let due = tx.now().saturating_add(head_start);
+                tx.schedule(AUTO, work.uuid(), due);
             }
         }
         Ok(())
@@ -125,7 +170,16 @@ impl Job for AutoJob {
     type Error = Error;
 
     async fn run(&self, mut call: Call, key: Uuid) -> Result<(), Error> {
-        self.0.award_by_itself(&mut call, key.into()).await
+        self.0.award_by_itself(&mut call, key.into(), None).await?;
+        // There is nothing left to award, as far as this run has read. An award that came to nothing since has scheduled
+        // another.
+        self.0
+            .store
+            .work(&mut call, async |tx| {
+                tx.done(AUTO, key);
+                Ok(())
+            })
+            .await
     }
 }
 
@@ -221,7 +275,7 @@ impl App {
     async fn contract(&self, call: &mut Call, key: Uuid) -> Result<Contract, Error> {
         let id = ContractId::from(key);
         self.store
-            .read(call, async |tx| {
+            .read_one(call, async |tx| {
                 contracts::find(tx, id).await?.ok_or(Error::ContractNotFound(id))
             })
             .await
@@ -246,22 +300,34 @@ impl App {
             .await
     }
 
-    /// Awards a work to the best bid that can still be tried.
-    async fn award_by_itself(&self, call: &mut Call, work: WorkId) -> Result<(), Error> {
+    /// Awards a work to the best bid that can still be tried, if there is one. The ranking is asked for where nobody has
+    /// told it.
+    async fn award_by_itself(
+        &self,
+        call: &mut Call,
+        work: WorkId,
+        told: Option<Ranking>,
+    ) -> Result<(), Error> {
         let before = self
             .store
-            .read(call, async |tx| {
+            .read_one(call, async |tx| {
                 Ok::<_, Error>(contracts::of_work(tx, work).await?)
             })
             .await?;
-        // Without a ranking there is nothing to award; its event comes when there is one.
-        let ranking = self.peers.ranking(call, work).await?.unwrap_or_default();
-        for (place, bid) in ranking.left_to_try(&before) {
-            match self.terms(call, (work, bid.bid_id), None, Some(place)).await {
+        let ranking = match told {
+            Some(ranking) => ranking,
+            None if !saga::may_be_tried(&before) => return Ok(()),
+            // Without a ranking there is nothing to award; its event comes when there is one.
+            None => self.peers.ranking(call, work).await?.unwrap_or_default(),
+        };
+        for (attempt, bid) in ranking.left_to_try(&before) {
+            let provider = bid.provider_id;
+            let asker = Asker::Exchange { attempt, provider };
+            match self.terms(call, (work, bid.bid_id), asker).await {
                 Ok(terms) => {
                     return match self.propose_by_itself(call, terms).await? {
                         Some(contract) => self.try_by_itself(call, contract, ranking).await,
-                        None => self.leave(call, work).await,
+                        None => Ok(()),
                     };
                 }
                 Err(error) if error.is_of_the_bid() => {}
@@ -270,7 +336,7 @@ impl App {
                 Err(error) => return Err(error),
             }
         }
-        self.leave(call, work).await
+        Ok(())
     }
 
     async fn propose_by_itself(
@@ -286,8 +352,9 @@ impl App {
                 let contract = contracts::propose(tx, &event, work).await?;
                 if let Some(contract) = &contract {
                     tx.rearm(&[], &demanded(contract));
+                    // From here on the contract's end decides whether another bid is tried.
+                    tx.unschedule(AUTO, work.uuid());
                 }
-                tx.done(AUTO, work.uuid());
                 Ok::<_, Error>(contract)
             })
             .await;
@@ -334,15 +401,5 @@ impl App {
                 tracing::debug!(contract = %id, %error, "an award cannot be kept from the workers");
             }
         }
-    }
-
-    /// There is nothing to award, as far as this run has read. An award that came to nothing since has scheduled another.
-    async fn leave(&self, call: &mut Call, work: WorkId) -> Result<(), Error> {
-        self.store
-            .work(call, async |tx| {
-                tx.done(AUTO, work.uuid());
-                Ok(())
-            })
-            .await
     }
 }

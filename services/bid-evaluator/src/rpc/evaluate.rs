@@ -4,7 +4,7 @@ use aex_kit::Call;
 use aex_proto::aex::bid_evaluator::v1::{EvaluateRequest, EvaluateResponse};
 
 use super::work_id;
-use crate::{App, Error};
+use crate::{App, Error, worker::Bidding};
 
 pub(super) async fn evaluate(
     app: &App,
@@ -12,7 +12,7 @@ pub(super) async fn evaluate(
     request: EvaluateRequest,
 ) -> Result<EvaluateResponse, Error> {
     let work = work_id(&request, &request.work_id)?;
-    let evaluation = app.evaluated(&mut call, work).await?;
+    let evaluation = app.evaluated(&mut call, work, Bidding::MayGoOn).await?;
     Ok(EvaluateResponse {
         evaluation: Some((&evaluation).into()),
     })

@@ -49,7 +49,7 @@ fn work_id(request: &impl Rules, named: &str) -> Result<WorkId, Invalid> {
 impl App {
     async fn stored(&self, call: &mut Call, work: WorkId) -> Result<Evaluation, Error> {
         self.store
-            .read(call, async |tx| {
+            .read_one(call, async |tx| {
                 let found = evaluations::of_work(tx, work).await?;
                 found.ok_or(Error::EvaluationNotFound(work))
             })

@@ -1,8 +1,9 @@
 //! Evaluations in their table: one row each, written once.
 
-use aex_store::{Fact, Failure, Folding, Tx, sql};
+use aex_store::{Failure, Folding, Tx, sql};
 use aex_types::{Timestamp, WorkId};
 use chrono::{DateTime, Utc};
+use prost::Message as _;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -39,8 +40,10 @@ pub(crate) async fn record(tx: &mut Tx<'_>, events: &[Event]) -> Result<Evaluati
         return Err(Failure::corrupt("an evaluation is one event"));
     };
     let after = follow(event)?;
-    save(tx.sql(), std::slice::from_ref(&after)).await?;
-    tx.publish([Fact::from(&after)]);
+    // Written out once, for the column and for the event.
+    let payload = convert::payload(&after);
+    save(tx.sql(), &[(&after, payload.encode_to_vec())]).await?;
+    tx.publish([convert::fact(&after, &payload)]);
     Ok(after)
 }
 
@@ -52,7 +55,11 @@ pub(crate) fn is_second(failure: &Failure) -> bool {
 /// Folds stored events into the table, for replay.
 pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(), Failure> {
     let after: Vec<_> = events.iter().map(follow).collect::<Result<_, _>>()?;
-    save(folding.sql(), &after).await
+    let rows: Vec<_> = after
+        .iter()
+        .map(|one| (one, convert::payload(one).encode_to_vec()))
+        .collect();
+    save(folding.sql(), &rows).await
 }
 
 fn follow(event: &Event) -> Result<Evaluation, Failure> {
@@ -60,8 +67,9 @@ fn follow(event: &Event) -> Result<Evaluation, Failure> {
     after.ok_or_else(|| Failure::corrupt(format!("an event does not follow: {}", event.evaluation_id)))
 }
 
-async fn save(sql: &mut PgConnection, evaluations: &[Evaluation]) -> Result<(), Failure> {
-    let all = || evaluations.iter();
+/// Saves evaluations, each with what stands in its column.
+async fn save(sql: &mut PgConnection, evaluations: &[(&Evaluation, Vec<u8>)]) -> Result<(), Failure> {
+    let all = || evaluations.iter().map(|(one, _)| *one);
     sqlx::query(sql!(
         "INSERT INTO evaluation (evaluation_id, work_id, consumer_id, status, verdict, version, create_time)
          SELECT * FROM UNNEST($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bigint[],
@@ -75,7 +83,12 @@ async fn save(sql: &mut PgConnection, evaluations: &[Evaluation]) -> Result<(), 
             .map(|one| one.result.status().to_string())
             .collect::<Vec<_>>(),
     )
-    .bind(all().map(convert::verdict_bytes).collect::<Vec<_>>())
+    .bind(
+        evaluations
+            .iter()
+            .map(|(_, verdict)| verdict.as_slice())
+            .collect::<Vec<_>>(),
+    )
     .bind(
         all()
             .map(|one| i64::try_from(one.version).unwrap_or(i64::MAX))

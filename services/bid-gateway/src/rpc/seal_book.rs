@@ -3,8 +3,13 @@
 use aex_error::{Check, wire};
 use aex_kit::Call;
 use aex_proto::aex::bid_gateway::v1::{SealBookRequest, SealBookResponse};
+use aex_store::Tx;
 
-use crate::{App, Error, convert, domain::book, store::books};
+use crate::{
+    App, Error, convert,
+    domain::book::{self, Book},
+    store::books,
+};
 
 pub(super) async fn seal_book(
     app: &App,
@@ -14,26 +19,34 @@ pub(super) async fn seal_book(
     let mut check = Check::of(&request);
     let id = check.parse("work_id", &request.work_id);
     let id = check.finish(|| id)?;
-    let book = app
+    let known = app
         .store
-        .read(&mut call, async |tx| books::find(tx, id).await)
+        .work(&mut call, async |tx| match books::lock(tx, id).await? {
+            Some(book) => seal(tx, book).await.map(Some),
+            None => Ok::<_, Error>(None),
+        })
         .await?;
-    let terms = match book {
-        Some(book) => book.terms,
-        None => app.work(&call, id).await?.terms,
-    };
+    if let Some(sealed) = known {
+        return Ok(sealed);
+    }
 
+    // Nobody has bid: the work says of what the book is.
+    let terms = app.work(&call, id).await?.terms;
     app.store
         .work(&mut call, async |tx| {
             let book = books::lock_or_open(tx, terms).await?;
-            let events = book::seal(&book, tx.now());
-            let (book, _) = books::record(tx, book, [], events).await?;
-            let bids = books::final_set(tx, id).await?;
-            Ok(SealBookResponse {
-                bids: bids.into_iter().map(convert::sealed).collect(),
-                seal_time: book.seal_time.map(wire::time),
-                total_bids: book.total_bids,
-            })
+            seal(tx, book).await
         })
         .await
+}
+
+async fn seal(tx: &mut Tx<'_>, book: Book) -> Result<SealBookResponse, Error> {
+    let events = book::seal(&book, tx.now());
+    let (book, _) = books::record(tx, book, [], events).await?;
+    let bids = books::final_set(tx, book.terms.work_id).await?;
+    Ok(SealBookResponse {
+        bids: bids.into_iter().map(convert::sealed).collect(),
+        seal_time: book.seal_time.map(wire::time),
+        total_bids: book.total_bids,
+    })
 }

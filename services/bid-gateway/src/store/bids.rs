@@ -99,18 +99,6 @@ pub(crate) async fn last(
     row.map(Bid::try_from).transpose()
 }
 
-/// The bids on a work that were neither replaced nor taken back, in order of arrival.
-pub(crate) async fn taking_part(tx: &mut Tx<'_>, work_id: WorkId) -> Result<Vec<Bid>, Failure> {
-    let rows: Vec<Row> = sqlx::query_as(sql!(
-        "SELECT * FROM bid WHERE work_id = $1 AND status NOT IN ('SUPERSEDED', 'WITHDRAWN')
-         ORDER BY receive_time, bid_id"
-    ))
-    .bind(work_id.uuid())
-    .fetch_all(tx.sql())
-    .await?;
-    rows.into_iter().map(Bid::try_from).collect()
-}
-
 /// The bids on many works that were neither replaced nor taken back, in no order.
 pub(crate) async fn of_works(tx: &mut Tx<'_>, works: &[WorkId]) -> Result<Vec<Bid>, Failure> {
     if works.is_empty() {
@@ -120,6 +108,25 @@ pub(crate) async fn of_works(tx: &mut Tx<'_>, works: &[WorkId]) -> Result<Vec<Bi
         "SELECT * FROM bid WHERE work_id = ANY($1) AND status NOT IN ('SUPERSEDED', 'WITHDRAWN')"
     ))
     .bind(works.iter().map(|work| work.uuid()).collect::<Vec<_>>())
+    .fetch_all(tx.sql())
+    .await?;
+    rows.into_iter().map(Bid::try_from).collect()
+}
+
+/// The bids on a work that were neither replaced nor taken back, in order of arrival, without their approach and the texts
+/// of their samples: of a thousand bids those are megabytes.
+pub(crate) async fn taking_part(tx: &mut Tx<'_>, work_id: WorkId) -> Result<Vec<Bid>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(sql!(
+        "SELECT work_id, bid_id, provider_id, provider_tenant_id, consumer_id, agent_id, currency, price, confidence,
+                '' AS approach, estimated_latency_ms, sla_latency_ms, sla_availability,
+                CASE WHEN sample_input IS NOT NULL THEN '' END AS sample_input,
+                CASE WHEN sample_output IS NOT NULL THEN '' END AS sample_output,
+                sample_latency_ms, endpoint, regions, status, status_reason, revision, expire_time, receive_time,
+                update_time
+         FROM bid WHERE work_id = $1 AND status NOT IN ('SUPERSEDED', 'WITHDRAWN')
+         ORDER BY receive_time, bid_id"
+    ))
+    .bind(work_id.uuid())
     .fetch_all(tx.sql())
     .await?;
     rows.into_iter().map(Bid::try_from).collect()

@@ -64,6 +64,8 @@ pub struct Known {
 pub enum Step {
     /// Take the work.
     Reserve,
+    /// Take the work and hold the money, asked together: the ranking is at hand, so neither waits for the other.
+    ReserveAndHold,
     /// Ask for the ranking.
     Rank,
     /// Hold the money.
@@ -112,17 +114,24 @@ fn propose(contract: &Contract, known: &Known, now: Timestamp) -> Step {
     if now >= contract.terms.expire_time {
         return void(VoidReason::TooLate);
     }
-    if !known.is_reserved {
-        return Step::Reserve;
+    let tier = known.ranking.as_ref().map(|all| all.tier_of(&contract.terms));
+    match (known.is_reserved, tier) {
+        (false, Some(Ok(_))) if !known.is_held => Step::ReserveAndHold,
+        (false, _) => Step::Reserve,
+        (true, None) => Step::Rank,
+        (true, Some(Err(reason))) => void(reason),
+        (true, Some(Ok(_))) if !known.is_held => Step::Hold,
+        (true, Some(Ok(tier))) => Step::Award { tier },
     }
-    let Some(ranking) = &known.ranking else {
-        return Step::Rank;
-    };
-    match ranking.tier_of(&contract.terms) {
-        Err(reason) => void(reason),
-        Ok(_) if !known.is_held => Step::Hold,
-        Ok(tier) => Step::Award { tier },
-    }
+}
+
+/// May an automatic award try a bid, after these contracts on the work? Not when an award stands or is under way, nor
+/// when one failed for another reason than its bid.
+pub fn may_be_tried(before: &[Contract]) -> bool {
+    !before.iter().any(|contract| match contract.void_reason() {
+        None => true,
+        Some(reason) => contract.terms.attempt.is_some() && !reason.is_of_the_bid(),
+    })
 }
 
 impl Ranking {
@@ -147,14 +156,9 @@ impl Ranking {
     }
 
     /// The bids that an automatic award may still try, in order, each with its place from 1: the best few without those
-    /// that were tried. None at all when an award stands or is under way, or when one failed for another reason than its
-    /// bid.
+    /// that were tried. None at all when nothing [may be tried](may_be_tried) any more.
     pub fn left_to_try(&self, before: &[Contract]) -> Vec<(u32, RankedBid)> {
-        let is_over = before.iter().any(|contract| match contract.void_reason() {
-            None => true,
-            Some(reason) => contract.terms.attempt.is_some() && !reason.is_of_the_bid(),
-        });
-        if is_over {
+        if !may_be_tried(before) {
             return Vec::new();
         }
         let places = (1..).zip(self.ranked.iter().cloned()).take(ATTEMPTS);

@@ -4,7 +4,14 @@ use aex_kit::Call;
 use aex_proto::aex::contract_engine::v1::{AwardContractRequest, AwardContractResponse, Contract as Wire};
 use aex_types::ContractId;
 
-use crate::{App, Error, award::Saga, convert::Award, domain::contract, store::contracts, worker};
+use crate::{
+    App, Error,
+    award::{Asker, Saga},
+    convert::Award,
+    domain::contract,
+    store::contracts,
+    worker,
+};
 
 pub(super) async fn award_contract(
     app: &App,
@@ -17,7 +24,9 @@ pub(super) async fn award_contract(
         let contract = app.wait_for(&mut call, named(&reply)?).await?;
         return Ok(answer(&contract));
     }
-    let terms = app.terms(&call, (work_id, bid_id), Some(consumer), None).await?;
+    let terms = app
+        .terms(&call, (work_id, bid_id), Asker::Consumer(consumer))
+        .await?;
 
     // The key stands for the contract, whatever becomes of it.
     let reply = app
@@ -40,7 +49,7 @@ pub(super) async fn award_contract(
     let id = named(&reply)?;
     let contract = app
         .store
-        .read(&mut call, async |tx| {
+        .read_one(&mut call, async |tx| {
             contracts::find(tx, id).await?.ok_or(Error::ContractNotFound(id))
         })
         .await?;

@@ -28,6 +28,68 @@ async fn the_best_bid_wins_by_itself_when_bids_are_ranked() {
 }
 
 #[tokio::test]
+async fn a_ranking_that_was_told_is_not_asked_for() {
+    let mut engine = Engine::new().await;
+    let trade = engine.trade(&["10", "12"], |work| work.auto_award = true);
+    engine.tell_ranked(&trade.work_id);
+    engine.start_workers();
+    let work_id = trade.work_id.clone();
+    engine
+        .until("the work is awarded and nothing is left to do", async |engine| {
+            let is_awarded = engine.peers.stage().works[&work_id].status() == WorkStatus::Awarded;
+            let left = "SELECT 1 FROM timer WHERE kind IN ('auto', 'award')";
+            is_awarded && engine.database.execute(left).await == 0
+        })
+        .await;
+    let contracts = engine.of_work(&trade.work_id).await;
+    assert_eq!(
+        (contracts.len(), contracts[0].bid_id.as_str()),
+        (1, trade.bid_ids[0].as_str())
+    );
+    assert_eq!(engine.peers.script.times_asked("GetEvaluation"), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_awarded_when_the_ranking_is_told_is_left_to_a_job() {
+    let mut engine = Engine::new().await;
+    let trade = engine.trade(&["10", "12"], |work| work.auto_award = true);
+    let away = Turn::Refuse(Code::Unavailable, "DEPENDENCY_UNAVAILABLE");
+    engine.peers.script.plan("GetProvider", [away; 5]);
+    engine.tell_ranked(&trade.work_id);
+    engine.start_workers();
+    let work_id = trade.work_id.clone();
+    engine
+        .until("the work is awarded", async |engine| {
+            engine.peers.stage().works[&work_id].status() == WorkStatus::Awarded
+        })
+        .await;
+    assert_eq!(engine.of_work(&trade.work_id).await.len(), 1);
+    assert!(engine.peers.script.times_asked("GetEvaluation") > 0);
+}
+
+#[tokio::test]
+async fn money_that_was_held_for_a_work_that_is_refused_is_given_back() {
+    let mut engine = Engine::new().await;
+    let trade = engine.trade(&["10", "12"], |work| work.auto_award = true);
+    engine.peers.script.plan(
+        "ReserveAward",
+        [Turn::Refuse(Code::FailedPrecondition, "WORK_NOT_AWARDABLE")],
+    );
+    engine.tell_ranked(&trade.work_id);
+    engine.start_workers();
+    engine
+        .until("the money is given back", async |engine| {
+            !engine.peers.stage().released.is_empty()
+        })
+        .await;
+    let contracts = engine.of_work(&trade.work_id).await;
+    assert_eq!(
+        (contracts.len(), contracts[0].status()),
+        (1, pb::ContractStatus::Void)
+    );
+}
+
+#[tokio::test]
 async fn a_refusal_because_of_the_bid_leads_to_the_next_one() {
     let mut engine = Engine::new().await;
     let trade = engine.trade(&["10", "11", "12"], |work| work.auto_award = true);

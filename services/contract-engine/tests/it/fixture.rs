@@ -287,6 +287,30 @@ impl Engine {
         self.ledger.tell("bids.evaluated", &payload);
     }
 
+    /// The same, with the ranking in the event.
+    pub fn tell_ranked(&self, work_id: &str) {
+        let ranked = self.peers.stage().evaluations[work_id].ranked_bids.clone();
+        let payload = evaluator::BidsEvaluated {
+            work_id: work_id.to_owned(),
+            auto_award: true,
+            status: evaluator::EvaluationStatus::Evaluated.into(),
+            ranked_bids: ranked
+                .into_iter()
+                .map(|bid| evaluator::EvaluatedBid {
+                    rank: bid.rank,
+                    bid_id: bid.bid_id,
+                    provider_id: bid.provider_id,
+                    price: bid.price,
+                    tier: bid.tier,
+                    revision: bid.revision,
+                    ..Default::default()
+                })
+                .collect(),
+            ..Default::default()
+        };
+        self.ledger.tell("bids.evaluated", &payload);
+    }
+
     /// Waits for the workers until something holds; the clock moves on meanwhile, a little at a time.
     pub async fn until(&mut self, what: &str, mut holds: impl AsyncFnMut(&mut Self) -> bool) {
         for _ in 0..400 {

@@ -28,10 +28,11 @@ fn ranking(contract: &Contract) -> Ranking {
 }
 
 /// Plays an award to its end. `refuse_at` refuses the step of that number for good; after each step of `crashes` all that
-/// is not stored is forgotten. Answers the contract and the steps.
-fn play(refuse_at: Option<usize>, crashes: &[bool]) -> (Contract, Vec<Step>) {
+/// is not stored is forgotten. `is_told` begins with the ranking at hand. Answers the contract and the steps.
+fn play(is_told: bool, refuse_at: Option<usize>, crashes: &[bool]) -> (Contract, Vec<Step>) {
     let mut contract = proposed(terms());
     let (mut known, mut steps) = (Known::default(), Vec::new());
+    known.ranking = is_told.then(|| ranking(&contract));
     let mut crashes = crashes.iter();
     let mut asked = 0;
     loop {
@@ -45,6 +46,15 @@ fn play(refuse_at: Option<usize>, crashes: &[bool]) -> (Contract, Vec<Step>) {
         match step {
             Step::Reserve if is_refused(&mut asked) => known.refusal = Some(VoidReason::WorkNotAwardable),
             Step::Reserve => known.is_reserved = true,
+            Step::ReserveAndHold => {
+                let (work, money) = (is_refused(&mut asked), is_refused(&mut asked));
+                (known.is_reserved, known.is_held) = (!work, !money);
+                known.refusal = match (work, money) {
+                    (true, _) => Some(VoidReason::WorkNotAwardable),
+                    (false, true) => Some(VoidReason::InsufficientFunds),
+                    (false, false) => None,
+                };
+            }
             Step::Rank => known.ranking = Some(ranking(&contract)),
             Step::Hold if is_refused(&mut asked) => known.refusal = Some(VoidReason::InsufficientFunds),
             Step::Hold => known.is_held = true,
@@ -70,7 +80,7 @@ fn play(refuse_at: Option<usize>, crashes: &[bool]) -> (Contract, Vec<Step>) {
 #[test]
 fn an_award_takes_its_steps_in_order() {
     let tier = Tier::Trusted;
-    let (contract, steps) = play(None, &[]);
+    let (contract, steps) = play(false, None, &[]);
     assert_eq!(contract.status, Status::Awarded);
     assert_eq!(
         steps,
@@ -85,20 +95,49 @@ fn an_award_takes_its_steps_in_order() {
     );
 }
 
+#[test]
+fn an_award_that_knows_its_ranking_takes_work_and_money_together() {
+    let tier = Tier::Trusted;
+    let (contract, steps) = play(true, None, &[]);
+    assert_eq!(contract.status, Status::Awarded);
+    let wanted = [
+        Step::ReserveAndHold,
+        Step::Award { tier },
+        Step::Confirm,
+        Step::Done,
+    ];
+    assert_eq!(steps, wanted);
+}
+
+#[test]
+fn what_was_taken_is_not_asked_for_again() {
+    let contract = proposed(terms());
+    let known = |is_reserved, is_held| Known {
+        ranking: Some(ranking(&contract)),
+        is_reserved,
+        is_held,
+        ..Known::default()
+    };
+    assert_eq!(next(&contract, &known(true, false), at(1)), Step::Hold);
+    assert_eq!(next(&contract, &known(false, true), at(1)), Step::Reserve);
+}
+
 proptest! {
     /// Wherever it crashes and whatever is refused: an award ends, it stands only after the money was held for what was
     /// ranked, and what is void gives the money back before the work.
     #[test]
     fn an_award_ends_well_wherever_it_crashes(
+        is_told in any::<bool>(),
         refuse_at in prop::option::of(0..3_usize),
         crashes in prop::collection::vec(any::<bool>(), 0..12),
     ) {
-        let (contract, steps) = play(refuse_at, &crashes);
+        let (contract, steps) = play(is_told, refuse_at, &crashes);
         let at = |wanted: fn(&Step) -> bool| steps.iter().position(wanted);
         match contract.status {
             Status::Awarded => {
                 let awarded = at(|step| matches!(step, Step::Award { .. }));
-                prop_assert!(at(|step| *step == Step::Hold) < awarded);
+                let held = at(|step| matches!(step, Step::Hold | Step::ReserveAndHold));
+                prop_assert!(held.is_some() && held < awarded);
                 prop_assert!(at(|step| *step == Step::Confirm).is_some());
                 prop_assert!(at(|step| *step == Step::ReleaseMoney).is_none());
             }
