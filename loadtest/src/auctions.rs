@@ -50,7 +50,8 @@ const SIZE: Size = Size {
 const BIDDERS: usize = 16;
 /// Between the ends of two windows of a group.
 const APART: Duration = Duration::from_secs(1);
-/// Works of the first group, whose bidding shows how fast bids come in, and the rate that is expected of it at least.
+/// Works of the first group, and the rate that is expected of its bidding at least. It shows how fast bids come in, makes
+/// connections and plans, and is not counted.
 const FIRST: usize = 2;
 const EXPECTED: f64 = 50.0;
 /// The bids of a group are in so long before its first window ends.
@@ -90,17 +91,17 @@ async fn once(aex: &Path, folder: &Path, plan: Plan, number: usize) -> Result<f6
     let mut samples = Samples::create(folder, &format!("auctions-{number}"), &machine, heading)?;
     let mut heard = listen(&exchange)?;
     let mut auctions = Vec::new();
-    let (mut left, mut group, mut rate) = (plan.auctions, FIRST, EXPECTED);
-    while left > 0 {
-        group = group.min(left);
+    let opened = open(&exchange, FIRST, EXPECTED).await?;
+    let mut rate = bid(&exchange, &opened).await?;
+    let mut acknowledged: Vec<_> = opened.iter().map(Opened::acknowledged).collect();
+    follow(&opened, &mut heard).await?;
+    database::settle(&exchange.database()).await?;
+    while auctions.len() < plan.auctions {
+        let group = plan.group.min(plan.auctions - auctions.len());
         let opened = open(&exchange, group, rate).await?;
         rate = bid(&exchange, &opened).await?;
-        if auctions.is_empty() {
-            database::settle(&exchange.database()).await?;
-        }
+        acknowledged.extend(opened.iter().map(Opened::acknowledged));
         auctions.extend(follow(&opened, &mut heard).await?);
-        left -= group;
-        group = plan.group;
     }
     for auction in &auctions {
         let stages: Vec<_> = auction.stages.iter().map(|stage| format!("{stage:.2}")).collect();
@@ -126,10 +127,6 @@ async fn once(aex: &Path, folder: &Path, plan: Plan, number: usize) -> Result<f6
             .collect();
         say(format!("  {stage:<24} p50 {:.1} ms after the end", median(&at)));
     }
-    let acknowledged: Vec<_> = auctions
-        .iter()
-        .map(|auction| format!("work {}", auction.work))
-        .collect();
     drop(heard);
     let exchange = Arc::try_unwrap(exchange).map_err(|_| Problem::new("somebody still trades"))?;
     say(format!("  {}", exchange.end(&acknowledged).await?));
@@ -142,6 +139,13 @@ async fn once(aex: &Path, folder: &Path, plan: Plan, number: usize) -> Result<f6
 struct Opened {
     work: String,
     close: prost_types::Timestamp,
+}
+
+impl Opened {
+    /// As fsck reads it.
+    fn acknowledged(&self) -> String {
+        format!("work {}", self.work)
+    }
 }
 
 /// One auction that is over, in milliseconds after the end of its window.

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tonic::service::Routes;
 
-use crate::{problem::Problem, report::say};
+use crate::{exchange::WORKERS, problem::Problem, report::say};
 
 /// Its name in its certificate.
 const NAME: &str = "echo";
@@ -47,6 +47,7 @@ impl Echo {
         let mut process = Command::new(std::env::current_exe()?)
             .arg("echo")
             .arg(folder)
+            .env(WORKERS.0, WORKERS.1)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -1,7 +1,7 @@
 //! The totals of accounts. Cash, fee revenue and rail cost have no row: nobody locks them, and their balance is the sum
 //! of their lines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aex_settlement_ledger::{Account, AccountCode, Balance, Delta, Owner, Total};
 use aex_store::{Failure, Tx, sql};
@@ -75,6 +75,18 @@ pub(crate) struct Purse {
     pub(crate) receivable: Amount,
 }
 
+impl Purse {
+    const fn empty(currency: Currency) -> Self {
+        Self {
+            currency,
+            available: Amount::ZERO,
+            escrow: Amount::ZERO,
+            pending: Amount::ZERO,
+            receivable: Amount::ZERO,
+        }
+    }
+}
+
 /// What a tenant can spend of a currency, and what it owes: two rows, however many contracts it has open.
 pub(crate) async fn funds(
     tx: &mut Tx<'_>,
@@ -95,48 +107,44 @@ pub(crate) async fn funds(
     Ok((amount(available)?, amount(owed)?))
 }
 
-type PurseRow = (String, Decimal, Decimal, Decimal, Decimal);
+type PurseRow = (i32, String, Decimal, Decimal);
 
-/// What a tenant has: its own accounts, and those of its contracts whose money is not distributed yet.
+/// What a tenant has: its own accounts, and those of its contracts whose money is not distributed yet. By currency, in
+/// order.
 pub(crate) async fn purses(
     tx: &mut Tx<'_>,
     tenant: TenantId,
     currency: Option<Currency>,
 ) -> Result<Vec<Purse>, Failure> {
     let rows: Vec<PurseRow> = sqlx::query_as(sql!(
-        "SELECT currency, COALESCE(SUM(available), 0), COALESCE(SUM(escrow), 0), COALESCE(SUM(pending), 0),
-                COALESCE(SUM(receivable), 0)
-         FROM (SELECT currency, CASE code WHEN 2000 THEN credit_total - debit_total END AS available,
-                      0 AS escrow, 0 AS pending, CASE code WHEN 1100 THEN debit_total - credit_total END AS receivable
-               FROM account WHERE owner = $1 AND code IN (1100, 2000)
-               UNION ALL
-               SELECT account.currency, 0, credit_total - debit_total, 0, 0
-               FROM hold JOIN account ON code = 2100 AND owner = contract_id
-               WHERE consumer_id = $1 AND is_open
-               UNION ALL
-               SELECT account.currency, 0, 0, credit_total - debit_total, 0
-               FROM hold JOIN account ON code = 2200 AND owner = contract_id
-               WHERE payee_id = $1 AND is_open) AS purse
-         WHERE $2::text IS NULL OR currency = $2
-         GROUP BY currency ORDER BY currency"
+        "SELECT account.code, account.currency, SUM(debit_total), SUM(credit_total)
+         FROM (SELECT 1100 AS code, $1::uuid AS owner
+               UNION ALL SELECT 2000, $1
+               UNION ALL SELECT 2100, contract_id FROM hold WHERE consumer_id = $1 AND is_open
+               UNION ALL SELECT 2200, contract_id FROM hold WHERE payee_id = $1 AND is_open) AS asked
+         JOIN account USING (code, owner)
+         WHERE $2::text IS NULL OR account.currency = $2
+         GROUP BY account.code, account.currency"
     ))
     .bind(tenant.uuid())
     .bind(currency.map(|currency| currency.to_string()))
     .fetch_all(tx.sql())
     .await?;
     let broken = || Failure::corrupt(format!("the balance of {tenant}"));
-    let amount = |number| Amount::try_from(number).map_err(|_| broken());
-    rows.into_iter()
-        .map(|(currency, available, escrow, pending, receivable)| {
-            Ok(Purse {
-                currency: currency.parse().map_err(|_| broken())?,
-                available: amount(available)?,
-                escrow: amount(escrow)?,
-                pending: amount(pending)?,
-                receivable: amount(receivable)?,
-            })
-        })
-        .collect()
+    let mut purses = BTreeMap::new();
+    for (code, currency, debits, credits) in rows {
+        let currency: Currency = currency.parse().map_err(|_| broken())?;
+        let purse = purses.entry(currency).or_insert_with(|| Purse::empty(currency));
+        let (place, balance) = match code {
+            1100 => (&mut purse.receivable, debits - credits),
+            2000 => (&mut purse.available, credits - debits),
+            2100 => (&mut purse.escrow, credits - debits),
+            2200 => (&mut purse.pending, credits - debits),
+            _ => return Err(broken()),
+        };
+        *place = Amount::try_from(balance).map_err(|_| broken())?;
+    }
+    Ok(purses.into_values().collect())
 }
 
 /// The totals of one kind of account in one currency.
