@@ -16,7 +16,7 @@ use futures::FutureExt as _;
 use prost::Message as _;
 use tonic::{Status, Streaming};
 
-use crate::{Failure, Store, Tx, sql};
+use crate::{Failure, Store, Tx, pace::Pace, sql};
 
 /// The time of one transaction of a follower.
 const EFFECT: Duration = Duration::from_secs(10);
@@ -98,6 +98,7 @@ impl<F: Follower> Feed<F> {
             .await
             .map_err(|error| error.to_string())?
             .into_inner();
+        let mut pace = Pace::new();
         loop {
             let message = tokio::time::timeout(SILENCE, tail.message())
                 .await
@@ -105,7 +106,11 @@ impl<F: Follower> Feed<F> {
             match message.map_err(|error| error.to_string())? {
                 None => return Ok(()),
                 Some(batch) => {
-                    let batch = gathered(batch, &mut tail).map_err(|error| error.to_string())?;
+                    let mut batch = gathered(batch, &mut tail).map_err(|error| error.to_string())?;
+                    if batch.events.len() < TOGETHER {
+                        pace.next(self.store.runtime()).await;
+                        batch = gathered(batch, &mut tail).map_err(|error| error.to_string())?;
+                    }
                     position = self
                         .apply(&call, &batch, position)
                         .await

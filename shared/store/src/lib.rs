@@ -10,6 +10,7 @@ pub mod image;
 mod jobs;
 mod open;
 mod outbox;
+mod pace;
 mod page;
 pub mod private;
 mod session;

@@ -10,10 +10,9 @@ use aex_proto::aex::event_ledger::v1::{
 use aex_types::Timestamp;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{Failure, Store, sql};
+use crate::{Failure, Store, pace::Pace, sql};
 
 /// How long the outbox stays with a relay that has died: two looks, by which one that lives renews it. When it ends
 /// during an append, another relay sends the same events, which the ledger knows already.
@@ -23,10 +22,6 @@ const LEASE_LEFT: Duration = Duration::from_millis(1200);
 /// Events of one batch, and their bytes.
 const BATCH: i64 = 500;
 const BATCH_BYTES: usize = 1 << 20;
-/// How long a round takes in the mean while events keep coming, so that they go together; and how many rounds may go
-/// without that. What comes after a quiet moment goes at once, and what follows from it, too.
-const PACE: Duration = Duration::from_millis(40);
-const AT_ONCE: u32 = 3;
 /// The pause after a failure; it doubles up to the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// How often a relay looks without being woken: for events of other replicas, and for a lease that was left.
@@ -73,18 +68,14 @@ impl Relay {
     async fn run(&mut self) {
         let mut signal = self.store.0.outbox.clone();
         let mut pause = BACK_OFF.0;
-        let mut paced = Instant::now();
+        let mut pace = Pace::new();
         loop {
-            // Each round moves the pace on; who is ahead of it by more than a few rounds waits.
-            paced = paced.max(Instant::now()) + PACE;
             match self.round().await {
                 Ok(true) => pause = BACK_OFF.0,
                 Ok(false) => {
                     pause = BACK_OFF.0;
                     signal.wait_at_most(LOOK).await;
-                    let ahead = paced.saturating_duration_since(Instant::now());
-                    let runtime = self.store.runtime();
-                    runtime.pause(ahead.saturating_sub(PACE * AT_ONCE)).await;
+                    pace.next(self.store.runtime()).await;
                 }
                 Err(error) => {
                     tracing::warn!(service = self.service, error = %chain(&error), "the relay waits");
@@ -112,12 +103,15 @@ impl Relay {
         .map_err(Failure::from)?;
         session.release();
         let found = rows.len();
-        let batch = cut(rows);
+        let mut batch = cut(rows);
         if batch.is_empty() {
             return Ok(false);
         }
         let is_more = batch.len() < found || i64::try_from(found) == Ok(BATCH);
-        let events = batch.iter().map(|row| Bytes::copy_from_slice(&row.3)).collect();
+        let events = batch
+            .iter_mut()
+            .map(|row| Bytes::from(std::mem::take(&mut row.3)))
+            .collect();
         let call = Call::own(self.store.runtime(), self.service, "relay", APPEND);
         EventLedgerServiceClient::new(self.ledger.on(&call))
             .max_encoding_message_size(usize::MAX)

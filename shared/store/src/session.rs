@@ -10,8 +10,9 @@ use sqlx::{
 
 use crate::{Connect, Failure};
 
-/// How long a connection without work is kept.
-const IDLE: Duration = Duration::from_mins(1);
+/// How long a connection without work is kept: whoever comes after a quiet minute is not to wait for a new one, and for
+/// all that it has to learn.
+const IDLE: Duration = Duration::from_mins(10);
 /// How long what was given up may take to end before its connection is closed.
 const REST: Duration = Duration::from_secs(5);
 
