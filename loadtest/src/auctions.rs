@@ -94,8 +94,8 @@ async fn once(aex: &Path, folder: &Path, plan: Plan, number: usize) -> Result<f6
     let opened = open(&exchange, FIRST, EXPECTED).await?;
     let mut rate = bid(&exchange, &opened).await?;
     let mut acknowledged: Vec<_> = opened.iter().map(Opened::acknowledged).collect();
-    follow(&opened, &mut heard).await?;
     database::settle(&exchange.database()).await?;
+    follow(&opened, &mut heard).await?;
     while auctions.len() < plan.auctions {
         let group = plan.group.min(plan.auctions - auctions.len());
         let opened = open(&exchange, group, rate).await?;

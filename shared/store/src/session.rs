@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use aex_kit::Runtime;
-use bb8::{ErrorSink, ManageConnection, Pool, PooledConnection};
+use bb8::{ErrorSink, ManageConnection, Pool, PooledConnection, QueueStrategy};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions, raw_sql,
 };
@@ -22,6 +22,8 @@ pub(crate) fn pool(options: PgConnectOptions, connect: &Connect) -> Pool<Connect
         .max_size(connect.max_connections)
         .connection_timeout(connect.acquire)
         .idle_timeout(IDLE)
+        // The one that was used last knows all tables and statements; those that are not needed stay idle and are closed.
+        .queue_strategy(QueueStrategy::Lifo)
         // A connection that is given back is known to be well; asking it again at each use would double what a read costs.
         .test_on_check_out(false)
         .error_sink(Box::new(Told))
