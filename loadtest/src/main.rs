@@ -112,7 +112,7 @@ async fn run(cli: Cli) -> Result<(), Problem> {
     let runs = if cli.quick { 1 } else { cli.runs };
     let minutes: usize = scenarios.iter().map(|scenario| scenario.minutes(cli.quick)).sum();
     say(format!(
-        "about {} minutes at 80 trades a second",
+        "about {} minutes at 50 trades a second",
         (minutes * runs).max(1)
     ));
     for scenario in scenarios {
@@ -126,7 +126,7 @@ impl Scenario {
     fn minutes(&self, quick: bool) -> usize {
         match self {
             _ if quick => 1,
-            Self::Trades { trades } => 1 + trades / (80 * 60),
+            Self::Trades { trades } => 1 + trades / (50 * 60),
             Self::Reads => 1,
             Self::Auctions { auctions } => 1 + auctions / 20,
             Self::Echo { .. } => 0,
