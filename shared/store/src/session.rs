@@ -24,7 +24,7 @@ pub(crate) fn pool(options: PgConnectOptions, connect: &Connect) -> Pool<Connect
         .idle_timeout(IDLE)
         // The one that was used last knows all tables and statements; those that are not needed stay idle and are closed.
         .queue_strategy(QueueStrategy::Lifo)
-        // A connection that is given back is known to be well; asking it again at each use would double what a read costs.
+        // A connection that is given back is known to be well; asking it again at each use would be a second way to the database.
         .test_on_check_out(false)
         .error_sink(Box::new(Told))
         .build_unchecked(Connections(options))

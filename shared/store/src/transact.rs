@@ -180,7 +180,8 @@ impl Store {
         work(&mut tx).await
     }
 
-    /// Reads by one statement, which sees one state by itself: a transaction around it would double what it costs.
+    /// Reads by one statement, which sees one state by itself: a transaction around it would be two more ways to the
+    /// database.
     pub async fn read_one<A, E>(
         &self,
         call: &mut Call,
