@@ -36,6 +36,8 @@ struct Market;
 impl Follower for Market {
     const NAME: &'static str = "bid-gateway";
     const TYPES: &'static [&'static str] = convert::HEARD;
+    /// Each changes all bids of a work. The award itself does not wait for that.
+    const PATIENT: &'static [&'static str] = &["bids.evaluated", "contract.awarded"];
     type Error = Error;
 
     async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {

@@ -14,6 +14,7 @@ use aex_proto::aex::{
 };
 use futures::FutureExt as _;
 use prost::Message as _;
+use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
 use crate::{Failure, Store, Tx, pace::Pace, sql};
@@ -26,6 +27,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::fro
 const SILENCE: Duration = Duration::from_secs(30);
 /// A transaction that has so many events takes no more messages in.
 const TOGETHER: usize = 100;
+/// How long an event that may wait for others waits.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// The largest message of a tail.
 const MESSAGE: usize = 17 << 18;
 
@@ -35,6 +38,9 @@ pub trait Follower: Send + Sync + 'static {
     const NAME: &'static str;
     /// The types that it wants: `work.submitted`, `contract.*`.
     const TYPES: &'static [&'static str];
+    /// Those of them that nobody waits for: they take effect with what follows, a quarter of a second late at most. Meant
+    /// for those whose effect is large, so that it does not stand in the way of what others do about the same event.
+    const PATIENT: &'static [&'static str] = &[];
     /// Why an event could not be handled; it is tried again, and no later one before it.
     type Error: Explain + From<Failure> + Send;
 
@@ -106,7 +112,7 @@ impl<F: Follower> Feed<F> {
             match message.map_err(|error| error.to_string())? {
                 None => return Ok(()),
                 Some(batch) => {
-                    let mut batch = gathered(batch, &mut tail).map_err(|error| error.to_string())?;
+                    let mut batch = self.company(batch, &mut tail).await.map_err(|error| error.to_string())?;
                     if batch.events.len() < TOGETHER {
                         pace.next(self.store.runtime()).await;
                         batch = gathered(batch, &mut tail).map_err(|error| error.to_string())?;
@@ -119,6 +125,28 @@ impl<F: Follower> Feed<F> {
                 }
             }
         }
+    }
+
+    /// A batch and what else has arrived by now; as long as all of it may wait, also what arrives in the time for that.
+    async fn company(
+        &self,
+        batch: TailEventsResponse,
+        tail: &mut Streaming<TailEventsResponse>,
+    ) -> Result<TailEventsResponse, Status> {
+        let until = Instant::now() + PATIENCE;
+        let mut batch = gathered(batch, tail)?;
+        let mut judged = 0;
+        while batch.events.len() < TOGETHER && !batch.events.is_empty() {
+            if !batch.events[judged..].iter().all(is_patient::<F>) {
+                break;
+            }
+            judged = batch.events.len();
+            match tokio::time::timeout_at(until, tail.message()).await {
+                Err(_) | Ok(Ok(None)) => break,
+                Ok(next) => join(&mut batch, next?.unwrap_or_default()),
+            }
+        }
+        gathered(batch, tail)
     }
 
     /// Applies a batch in one transaction; when that fails, event by event, so that one bad event holds up only what
@@ -189,10 +217,20 @@ fn gathered(
         && let Some(next) = tail.message().now_or_never()
         && let Some(more) = next?
     {
-        batch.events.extend(more.events);
-        batch.resume_sequence = batch.resume_sequence.max(more.resume_sequence);
+        join(&mut batch, more);
     }
     Ok(batch)
+}
+
+fn join(batch: &mut TailEventsResponse, more: TailEventsResponse) {
+    batch.events.extend(more.events);
+    batch.resume_sequence = batch.resume_sequence.max(more.resume_sequence);
+}
+
+/// Whether a follower lets an event wait for others.
+fn is_patient<F: Follower>(stored: &StoredEvent) -> bool {
+    !F::PATIENT.is_empty()
+        && Event::decode(stored.event.clone()).is_ok_and(|event| F::PATIENT.contains(&event.r#type.as_str()))
 }
 
 /// Moves the consumer's position, and answers what is handled: where it really stood. The row is held until the commit,
