@@ -33,7 +33,8 @@ impl Follower for Works {
         "work.failed",
     ];
     /// Whoever was told of the work was told when bidding ends, and the book takes no bid after that.
-    const PATIENT: &'static [&'static str] = &["work.bid_window_closed", "work.award_released", "work.awarded"];
+    const PATIENT: &'static [&'static str] =
+        &["work.bid_window_closed", "work.award_released", "work.awarded"];
     type Error = Error;
 
     async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {

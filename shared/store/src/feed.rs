@@ -12,10 +12,10 @@ use aex_proto::aex::{
         event_ledger_service_client::EventLedgerServiceClient,
     },
 };
-use futures::FutureExt as _;
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use prost::Message as _;
 use tokio::time::Instant;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use crate::{Failure, Store, Tx, pace::Pace, sql};
 
@@ -112,7 +112,9 @@ impl<F: Follower> Feed<F> {
             match message.map_err(|error| error.to_string())? {
                 None => return Ok(()),
                 Some(batch) => {
-                    let mut batch = self.company(batch, &mut tail).await.map_err(|error| error.to_string())?;
+                    let mut batch = company::<F>(batch, &mut tail)
+                        .await
+                        .map_err(|error| error.to_string())?;
                     if batch.events.len() < TOGETHER {
                         pace.next(self.store.runtime()).await;
                         batch = gathered(batch, &mut tail).map_err(|error| error.to_string())?;
@@ -125,28 +127,6 @@ impl<F: Follower> Feed<F> {
                 }
             }
         }
-    }
-
-    /// A batch and what else has arrived by now; as long as all of it may wait, also what arrives in the time for that.
-    async fn company(
-        &self,
-        batch: TailEventsResponse,
-        tail: &mut Streaming<TailEventsResponse>,
-    ) -> Result<TailEventsResponse, Status> {
-        let until = Instant::now() + PATIENCE;
-        let mut batch = gathered(batch, tail)?;
-        let mut judged = 0;
-        while batch.events.len() < TOGETHER && !batch.events.is_empty() {
-            if !batch.events[judged..].iter().all(is_patient::<F>) {
-                break;
-            }
-            judged = batch.events.len();
-            match tokio::time::timeout_at(until, tail.message()).await {
-                Err(_) | Ok(Ok(None)) => break,
-                Ok(next) => join(&mut batch, next?.unwrap_or_default()),
-            }
-        }
-        gathered(batch, tail)
     }
 
     /// Applies a batch in one transaction; when that fails, event by event, so that one bad event holds up only what
@@ -207,17 +187,38 @@ impl<F: Follower> Feed<F> {
     }
 }
 
+/// A batch with what else has arrived by now; while all of it may wait, also with what arrives in the time for that.
+async fn company<F: Follower>(
+    mut batch: TailEventsResponse,
+    tail: &mut (impl Stream<Item = Result<TailEventsResponse, Status>> + Unpin),
+) -> Result<TailEventsResponse, Status> {
+    let until = Instant::now() + PATIENCE;
+    let mut judged = 0;
+    loop {
+        batch = gathered(batch, tail)?;
+        let count = batch.events.len();
+        let may_wait = batch.events.iter().skip(judged).all(is_patient::<F>);
+        if count == judged || count >= TOGETHER || !may_wait {
+            return Ok(batch);
+        }
+        judged = count;
+        match tokio::time::timeout_at(until, tail.next()).await {
+            Err(_) | Ok(None) => return Ok(batch),
+            Ok(Some(more)) => join(&mut batch, more?),
+        }
+    }
+}
+
 /// A batch and what else has arrived by now, up to a bound: while one transaction ran, several messages may have come,
 /// and they go together.
 fn gathered(
     mut batch: TailEventsResponse,
-    tail: &mut Streaming<TailEventsResponse>,
+    tail: &mut (impl Stream<Item = Result<TailEventsResponse, Status>> + Unpin),
 ) -> Result<TailEventsResponse, Status> {
     while batch.events.len() < TOGETHER
-        && let Some(next) = tail.message().now_or_never()
-        && let Some(more) = next?
+        && let Some(Some(more)) = tail.next().now_or_never()
     {
-        join(&mut batch, more);
+        join(&mut batch, more?);
     }
     Ok(batch)
 }
@@ -282,4 +283,80 @@ async fn move_position(tx: &mut Tx<'_>, consumer: &str, (from, to): (u64, u64)) 
     .execute(tx.sql())
     .await?;
     Ok(moved.rows_affected() == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::stream;
+
+    use super::*;
+
+    const WAITS: &str = "bids.evaluated";
+    const GOES: &str = "work.cancelled";
+
+    struct Patient;
+
+    impl Follower for Patient {
+        const NAME: &'static str = "patient";
+        const TYPES: &'static [&'static str] = &[WAITS, GOES];
+        const PATIENT: &'static [&'static str] = &[WAITS];
+        type Error = Failure;
+
+        async fn handle(&self, _: &mut Tx<'_>, _: &[Event]) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    fn message(event_type: &str) -> TailEventsResponse {
+        let event = Event {
+            r#type: event_type.to_owned(),
+            ..Event::default()
+        };
+        TailEventsResponse {
+            events: vec![StoredEvent {
+                event: event.encode_to_vec().into(),
+                ..StoredEvent::default()
+            }],
+            resume_sequence: 0,
+        }
+    }
+
+    /// How many events take effect with the first one, and after how long. None of the others is there when it is looked
+    /// for the first time, and the tail stays open after the last.
+    async fn together(first: &str, others: &[&str]) -> (usize, Duration) {
+        let begun = Instant::now();
+        let others = stream::iter(others).then(async |event_type| {
+            tokio::task::yield_now().await;
+            Ok(message(event_type))
+        });
+        let mut tail = pin!(others.chain(stream::pending()));
+        let batch = company::<Patient>(message(first), &mut tail).await.unwrap();
+        (batch.events.len(), begun.elapsed())
+    }
+
+    #[tokio::test]
+    async fn an_event_that_may_wait_gathers_others_and_in_the_end_goes_alone() {
+        for others in [&[] as &[&str], &[WAITS], &[WAITS; 5]] {
+            let (count, waited) = together(WAITS, others).await;
+            assert_eq!(count, 1 + others.len());
+            assert!(waited >= PATIENCE);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_that_may_not_wait_goes_at_once_with_what_has_waited() {
+        assert_eq!(together(GOES, &[WAITS, WAITS]).await.0, 1);
+        assert_eq!(together(WAITS, &[WAITS, GOES, WAITS]).await.0, 3);
+        assert_eq!(together(WAITS, &[WAITS; 2 * TOGETHER]).await.0, TOGETHER);
+    }
+
+    #[tokio::test]
+    async fn a_tail_that_ends_holds_nothing_back_and_one_that_breaks_is_told_again() {
+        let ended = company::<Patient>(message(WAITS), &mut stream::empty()).await;
+        assert_eq!(ended.unwrap().events.len(), 1);
+        let mut broken = stream::iter([Err(Status::unavailable("gone"))]);
+        assert!(company::<Patient>(message(WAITS), &mut broken).await.is_err());
+    }
 }
