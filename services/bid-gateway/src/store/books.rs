@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aex_store::{Fact, Failure, Folding, Tx, sql};
+use aex_store::{Fact, Failure, Folding, Held, Tx, sql};
 use aex_types::{Amount, BidId, Money, Timestamp, WorkId};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -76,18 +76,17 @@ pub(crate) async fn record(
     let mut books = Books::of([before], known);
     books.fold(events, "")?;
     books.record(tx).await?;
-    let book = books.after.remove(&id).or_else(|| books.before.remove(&id));
-    let book = book.ok_or_else(|| Failure::corrupt("a book is lost"))?;
+    let book = books
+        .held
+        .take(id)
+        .ok_or_else(|| Failure::corrupt("a book is lost"))?;
     Ok((book, books.bids.remove(&id).unwrap_or_default()))
 }
 
-/// Books that are held, with their bids, and what becomes of them: each event meets what those before it left behind, and
-/// in the end all of it is made true at once.
+/// Books that are held, with their bids, and what becomes of them, which is made true at once in the end.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    before: BTreeMap<WorkId, Book>,
-    /// Those that changed.
-    after: BTreeMap<WorkId, Book>,
+    held: Held<WorkId, Book>,
     /// All bids that are known, as they stand by now.
     bids: BTreeMap<WorkId, BTreeMap<BidId, Bid>>,
     changed: BTreeSet<(WorkId, BidId)>,
@@ -105,8 +104,9 @@ impl Books {
     }
 
     fn add(&mut self, books: impl IntoIterator<Item = Book>, bids: impl IntoIterator<Item = Bid>) {
-        let named = books.into_iter().map(|book| (book.terms.work_id, book));
-        self.before.extend(named);
+        for book in books {
+            self.held.add(book.terms.work_id, book);
+        }
         for bid in bids {
             self.bids.entry(bid.work_id).or_default().insert(bid.id, bid);
         }
@@ -127,7 +127,7 @@ impl Books {
     /// Makes a book when there is none yet.
     pub(crate) async fn open(&mut self, tx: &mut Tx<'_>, terms: Terms) -> Result<(), Failure> {
         let id = terms.work_id;
-        if !self.before.contains_key(&id) {
+        if self.held.get(id).is_none() {
             let book = lock_or_open(tx, terms).await?;
             let bids = bids::of_works(tx, &[id]).await?;
             self.add([book], bids);
@@ -137,7 +137,7 @@ impl Books {
 
     /// The book of a work as it stands by now, and its bids in order of arrival.
     pub(crate) fn get(&self, id: WorkId) -> Option<(&Book, Vec<&Bid>)> {
-        let book = self.after.get(&id).or_else(|| self.before.get(&id))?;
+        let book = self.held.get(id)?;
         let bids = self.bids.get(&id).into_iter().flat_map(BTreeMap::values);
         let mut bids: Vec<_> = bids.collect();
         bids.sort_unstable_by_key(|bid| (bid.receive_time, bid.id));
@@ -147,18 +147,16 @@ impl Books {
     /// Takes up what was decided.
     pub(crate) fn fold(&mut self, events: Vec<Event>, cause: &str) -> Result<(), Failure> {
         for event in events {
-            let does_not_follow = || Failure::corrupt(format!("an event does not follow: {event:?}"));
             let id = event.work_id;
-            let book = self.after.remove(&id).or_else(|| self.before.get(&id).cloned());
-            let book = Book::after(book, &event).ok_or_else(does_not_follow)?;
-            self.after.insert(id, book);
+            self.held.fold(id, &event, Book::after)?;
             let bids = self.bids.entry(id).or_default();
             for bid_id in event.touches() {
                 let known = bids.remove(&bid_id);
                 if known.is_none() {
                     self.begun.insert(bid_id);
                 }
-                let bid = Bid::after(known, bid_id, &event).ok_or_else(does_not_follow)?;
+                let bid = Bid::after(known, bid_id, &event)
+                    .ok_or_else(|| Failure::corrupt(format!("an event does not follow: {event:?}")))?;
                 bids.insert(bid_id, bid);
                 self.changed.insert((id, bid_id));
             }
@@ -176,12 +174,9 @@ impl Books {
     }
 
     async fn save(&self, sql: &mut PgConnection) -> Result<(), Failure> {
-        let (known, new): (Vec<_>, Vec<_>) = self
-            .after
-            .iter()
-            .partition(|(id, _)| self.before.contains_key(*id));
-        update(sql, &known.into_iter().map(|(_, book)| book).collect::<Vec<_>>()).await?;
-        for (_, book) in new {
+        let (known, new) = self.held.known_and_new();
+        update(sql, &known).await?;
+        for book in new {
             insert(sql, book).await?;
         }
         let changed = self.changed.iter();

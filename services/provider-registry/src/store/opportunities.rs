@@ -1,14 +1,12 @@
 //! Opportunities in their table, and what is offered to each provider beside it.
 
-use std::collections::BTreeMap;
-
-use aex_store::{Fact, Failure, Folding, Tx, sql};
+use aex_store::{Fact, Failure, Folding, Held, Tx, sql};
 use aex_types::{ProviderId, SubscriptionId, TenantId, Timestamp, WorkId};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{column, fold, joined, subscriptions};
+use super::{column, joined, subscriptions};
 use crate::{
     convert,
     domain::opportunity::{Change, Event, MOST, Offered, Opportunity, Published, Reason, Shown},
@@ -81,13 +79,10 @@ pub(crate) async fn open_for(
     rows.iter().map(|shown| convert::read_shown(shown)).collect()
 }
 
-/// Opportunities that are held, and what becomes of them: each event meets what those before it left behind, and in the
-/// end all of it is made true at once. Only the follower comes here, and it holds its position: one at a time.
+/// Opportunities that are held, and what becomes of them, which is made true at once in the end. Only the follower comes here, and it holds its position: one at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Opportunities {
-    before: BTreeMap<WorkId, Opportunity>,
-    /// Those that changed.
-    after: BTreeMap<WorkId, Opportunity>,
+    held: Held<WorkId, Opportunity>,
     /// What happened, and the event of another service that it follows from.
     steps: Vec<(Event, String)>,
 }
@@ -104,25 +99,22 @@ impl Opportunities {
     async fn load(sql: &mut PgConnection, ids: impl IntoIterator<Item = WorkId>) -> Result<Self, Failure> {
         let known = load(sql, &ids.into_iter().collect::<Vec<_>>()).await?;
         Ok(Self {
-            before: known
+            held: known
                 .into_iter()
                 .map(|known| (known.shown.work_id, known))
                 .collect(),
-            ..Self::default()
+            steps: Vec::new(),
         })
     }
 
     /// One of them, as it stands by now.
     pub(crate) fn get(&self, id: WorkId) -> Option<&Opportunity> {
-        self.after.get(&id).or_else(|| self.before.get(&id))
+        self.held.get(id)
     }
 
     /// Takes up what was decided.
     pub(crate) fn fold(&mut self, event: Event, cause: &str) -> Result<(), Failure> {
-        let id = event.work_id;
-        let known = self.after.remove(&id).or_else(|| self.before.get(&id).cloned());
-        let after = fold(known, std::slice::from_ref(&event), Opportunity::after)?;
-        self.after.insert(id, after);
+        self.held.fold(event.work_id, &event, Opportunity::after)?;
         self.steps.push((event, cause.to_owned()));
         Ok(())
     }
@@ -131,7 +123,7 @@ impl Opportunities {
     pub(crate) async fn record(&self, tx: &mut Tx<'_>) -> Result<(), Failure> {
         self.save(tx.sql()).await?;
         for (event, cause) in &self.steps {
-            let Some(one) = self.after.get(&event.work_id) else {
+            let Some(one) = self.get(event.work_id) else {
                 continue;
             };
             let told = match event.change {
@@ -148,8 +140,7 @@ impl Opportunities {
 
     /// An offer stands exactly as long as its opportunity is open.
     async fn save(&self, sql: &mut PgConnection) -> Result<(), Failure> {
-        let is_known = |one: &&Opportunity| self.before.contains_key(&one.shown.work_id);
-        let (known, new): (Vec<_>, Vec<_>) = self.after.values().partition(is_known);
+        let (known, new) = self.held.known_and_new();
         let works = |some: &[&Opportunity], is_open: bool| -> Vec<Uuid> {
             let some = some.iter().filter(|one| one.closed.is_none() == is_open);
             some.map(|one| one.shown.work_id.uuid()).collect()

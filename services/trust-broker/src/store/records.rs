@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aex_store::{Due, Failure, Folding, Tx, sql};
+use aex_store::{Due, Failure, Folding, Held, Tx, sql};
 use aex_types::{ContractId, ProviderId, TenantId, Timestamp};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -71,20 +71,19 @@ pub(crate) async fn record(
 ) -> Result<TrustRecord, Failure> {
     let id = before.provider_id;
     let mut records = Records::default();
-    records.before.insert(id, before);
+    records.held.add(id, before);
     records.fold(events, "")?;
     records.record(tx).await?;
-    let after = records.after.remove(&id).or_else(|| records.before.remove(&id));
-    after.ok_or_else(|| Failure::corrupt("a record is lost"))
+    records
+        .held
+        .take(id)
+        .ok_or_else(|| Failure::corrupt("a record is lost"))
 }
 
-/// Records that are held, and what becomes of them: each event meets what those before it left behind, and in the end all
-/// of it is made true at once.
+/// Records that are held, and what becomes of them, which is made true at once in the end.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
-    before: BTreeMap<ProviderId, TrustRecord>,
-    /// Those that changed.
-    after: BTreeMap<ProviderId, TrustRecord>,
+    held: Held<ProviderId, TrustRecord>,
     /// How the contracts ended that were asked for, as far as it is known.
     outcomes: BTreeMap<ContractId, Outcome>,
     steps: Vec<Step>,
@@ -115,7 +114,7 @@ impl Records {
         let mut known = load(tx.sql(), &ids).await?;
         let of = |id| (id, known.remove(&id).unwrap_or_else(|| TrustRecord::unknown(id)));
         Ok(Self {
-            before: providers.into_iter().map(of).collect(),
+            held: providers.into_iter().map(of).collect(),
             outcomes: outcomes::of_contracts(tx, contracts).await?,
             ..Self::default()
         })
@@ -123,7 +122,7 @@ impl Records {
 
     /// One of them, as it stands by now.
     pub(crate) fn get(&self, id: ProviderId) -> Option<&TrustRecord> {
-        self.after.get(&id).or_else(|| self.before.get(&id))
+        self.held.get(id)
     }
 
     /// How a contract ended, as far as it is known by now.
@@ -134,19 +133,16 @@ impl Records {
     /// Takes up what was decided.
     pub(crate) fn fold(&mut self, events: Vec<Event>, cause: &str) -> Result<(), Failure> {
         for event in events {
-            let id = event.provider_id;
-            let known = self.after.remove(&id).or_else(|| self.before.get(&id).cloned());
-            let after = TrustRecord::after(known, &event)
-                .ok_or_else(|| Failure::corrupt(format!("an event does not follow: {event:?}")))?;
+            let after = self.held.fold(event.provider_id, &event, TrustRecord::after)?;
+            let owner = after.owner_id;
             if let Change::OutcomeRecorded { outcome, .. } = &event.change {
                 self.outcomes.insert(outcome.contract_id, *outcome);
             }
             self.steps.push(Step {
-                owner: after.owner_id,
+                owner,
                 cause: cause.to_owned(),
                 event,
             });
-            self.after.insert(id, after);
         }
         Ok(())
     }
@@ -157,8 +153,11 @@ impl Records {
         let facts = self.steps.iter();
         tx.publish(facts.map(|step| convert::fact(&step.event, step.owner).caused_by(&step.cause)));
         let now = tx.now();
-        let held = self.before.keys().filter_map(|id| self.get(*id));
-        let jobs: Vec<_> = held.map(|one| (one.provider_id, demanded(one, now))).collect();
+        let jobs: Vec<_> = self
+            .held
+            .all()
+            .map(|one| (one.provider_id, demanded(one, now)))
+            .collect();
         let due: Vec<_> = jobs.iter().filter_map(|(_, due)| *due).collect();
         tx.schedule_all(&due);
         let idle = jobs.iter().filter(|(_, due)| due.is_none());
@@ -168,10 +167,10 @@ impl Records {
     }
 
     async fn save(&self, sql: &mut PgConnection) -> Result<(), Failure> {
-        if self.after.is_empty() {
+        let records: Vec<_> = self.held.changed().map(|(_, record)| record).collect();
+        if records.is_empty() {
             return Ok(());
         }
-        let records: Vec<_> = self.after.values().collect();
         save(sql, &records).await?;
         outcomes::insert(sql, &self.recorded()).await?;
         outcomes::leave_window(sql, &self.left()).await
@@ -199,8 +198,8 @@ impl Records {
             let outcomes = record.into_iter().flat_map(|record| record.window.outcomes());
             outcomes.map(|outcome| outcome.contract_id).collect()
         };
-        let changed = self.after.iter();
-        let left = changed.flat_map(|(id, after)| &window(self.before.get(id)) - &window(Some(after)));
+        let changed = self.held.changed();
+        let left = changed.flat_map(|(id, after)| &window(self.held.before(id)) - &window(Some(after)));
         left.collect()
     }
 }
@@ -217,14 +216,14 @@ pub(crate) async fn apply(folding: &mut Folding, events: Vec<Event>) -> Result<(
     let ids: BTreeSet<_> = events.iter().map(|event| event.provider_id).collect();
     let ids: Vec<_> = ids.into_iter().collect();
     let mut records = Records {
-        before: load(folding.sql(), &ids).await?,
+        held: load(folding.sql(), &ids).await?.into_iter().collect(),
         ..Records::default()
     };
     records.fold(events, "")?;
     records.save(folding.sql()).await?;
     let of_last_event = |record: &TrustRecord| demanded(record, record.update_time?);
-    let before: Vec<_> = records.before.values().filter_map(of_last_event).collect();
-    let after: Vec<_> = records.after.values().filter_map(of_last_event).collect();
+    let before: Vec<_> = records.held.read().filter_map(of_last_event).collect();
+    let after: Vec<_> = records.held.all().filter_map(of_last_event).collect();
     folding.rearm(&before, &after).await
 }
 

@@ -1,8 +1,8 @@
 //! Works in their table, and the timers that move them on.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use aex_store::{Due, Fact, Failure, Folding, Page, Tx, sql};
+use aex_store::{Due, Fact, Failure, Folding, Held, Page, Tx, sql};
 use aex_types::{Amount, ContractId, Money, TenantId, Timestamp, WorkId};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -107,18 +107,15 @@ pub(crate) async fn record(
 ) -> Result<Work, Failure> {
     let mut works = Works::from_iter(before);
     works.fold(events, "")?;
-    let after = works.iter().next().cloned().ok_or_else(nothing)?;
+    let after = works.held.all().next().cloned().ok_or_else(nothing)?;
     works.record(tx).await?;
     Ok(after)
 }
 
-/// Works that are held, and what becomes of them: each event meets what those before it left behind, and in the end all
-/// of it is made true at once.
+/// Works that are held, and what becomes of them, which is made true at once in the end.
 #[derive(Debug, Default)]
 pub(crate) struct Works {
-    before: BTreeMap<WorkId, Work>,
-    /// Those that changed.
-    after: BTreeMap<WorkId, Work>,
+    held: Held<WorkId, Work>,
     steps: Vec<Step>,
 }
 
@@ -134,8 +131,8 @@ struct Step {
 impl FromIterator<Work> for Works {
     fn from_iter<I: IntoIterator<Item = Work>>(works: I) -> Self {
         Self {
-            before: works.into_iter().map(|work| (work.id, work)).collect(),
-            ..Self::default()
+            held: works.into_iter().map(|work| (work.id, work)).collect(),
+            steps: Vec::new(),
         }
     }
 }
@@ -152,7 +149,7 @@ impl Works {
 
     /// One of them, as it stands by now.
     pub(crate) fn get(&self, id: WorkId) -> Option<&Work> {
-        self.after.get(&id).or_else(|| self.before.get(&id))
+        self.held.get(id)
     }
 
     /// Takes up what was decided.
@@ -162,16 +159,12 @@ impl Works {
         cause: &str,
     ) -> Result<(), Failure> {
         for event in events {
-            let id = event.work_id;
-            let known = self.after.remove(&id).or_else(|| self.before.get(&id).cloned());
-            let after = Work::after(known, &event)
-                .ok_or_else(|| Failure::corrupt(format!("an event does not follow: {event:?}")))?;
+            let after = self.held.fold(event.work_id, &event, Work::after)?;
             self.steps.push(Step {
                 status: after.status,
                 cause: cause.to_owned(),
                 event,
             });
-            self.after.insert(id, after);
         }
         Ok(())
     }
@@ -194,23 +187,14 @@ impl Works {
         Ok(())
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Work> {
-        let unchanged = self
-            .before
-            .values()
-            .filter(|work| !self.after.contains_key(&work.id));
-        self.after.values().chain(unchanged)
-    }
-
     /// What they demanded, and what they demand.
     fn demanded(&self) -> (Vec<Due>, Vec<Due>) {
-        let before = self.before.values().flat_map(demanded);
-        (before.collect(), self.iter().flat_map(demanded).collect())
+        let before = self.held.read().flat_map(demanded);
+        (before.collect(), self.held.all().flat_map(demanded).collect())
     }
 
     async fn save(&self, sql: &mut PgConnection) -> Result<(), Failure> {
-        let is_known = |work: &&Work| self.before.contains_key(&work.id);
-        let (known, new): (Vec<_>, Vec<_>) = self.after.values().partition(is_known);
+        let (known, new) = self.held.known_and_new();
         update(sql, &known).await?;
         for work in new {
             insert(sql, work).await?;
