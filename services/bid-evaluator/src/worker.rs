@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use aex_kit::{Call, Hosted as _};
 use aex_proto::aex::common::v1::Event as Stored;
-use aex_store::{Follower, Job, Timers, Tx, feed::follow};
+use aex_store::{Ahead, Follower, Job, Timers, Tx, feed::follow};
 use aex_types::WorkId;
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
@@ -17,12 +16,6 @@ use crate::{
 
 /// Evaluates the bids on a work; by work.
 const EVALUATE: &str = "evaluate";
-/// How long an evaluation is left to whoever heard that the bid window has closed.
-const HEAD_START: Duration = Duration::from_secs(2);
-/// Evaluations that are begun at once when their windows close; the others are left to their jobs.
-const AT_ONCE: usize = 8;
-/// The time of one of them.
-const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// May bids still come?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,45 +29,27 @@ pub(crate) enum Bidding {
 /// Starts everything.
 pub(crate) fn start(app: &Arc<App>) {
     aex_store::relay(&app.store, App::NAME, app.ledger.clone());
-    follow(
-        &app.store,
-        App::NAME,
-        app.ledger.clone(),
-        Arc::new(Closed::of(app)),
-    );
+    let closed = Closed {
+        app: Arc::clone(app),
+        ahead: Ahead::of(app.store.runtime(), App::NAME, EVALUATE),
+    };
+    follow(&app.store, App::NAME, app.ledger.clone(), Arc::new(closed));
     Timers::new(&app.store, App::NAME, Arc::new(EvaluateJob(Arc::clone(app)))).start();
 }
 
-/// A bid window has closed: its bids are evaluated at once. The job is for what a crash or a failure leaves.
+/// A bid window has closed: its bids are evaluated at once.
 struct Closed {
     app: Arc<App>,
-    places: Arc<Semaphore>,
+    ahead: Ahead,
 }
 
 impl Closed {
-    fn of(app: &Arc<App>) -> Self {
-        Self {
-            app: Arc::clone(app),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
-        }
-    }
-
-    /// Begins an evaluation, if there is a place. That the window has closed is in the ledger, so it need not wait for
-    /// the commit of whoever heard of it.
-    fn begin(&self, work: WorkId) -> bool {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return false;
-        };
+    /// Begins an evaluation. Answers how long its job is to wait.
+    fn begin(&self, work: WorkId) -> Duration {
         let app = Arc::clone(&self.app);
-        self.app.store.runtime().spawn_until_stop(async move {
-            let _place = place;
-            let mut call = Call::own(app.store.runtime(), App::NAME, EVALUATE, ATTEMPT);
-            let evaluated = tokio::time::timeout(ATTEMPT, app.evaluated(&mut call, work, Bidding::IsOver));
-            if let Ok(Err(error)) = evaluated.await {
-                tracing::info!(%work, %error, "an evaluation is left to its job");
-            }
-        });
-        true
+        self.ahead.begin(work.uuid(), async move |mut call| {
+            app.evaluated(&mut call, work, Bidding::IsOver).await.map(drop)
+        })
     }
 }
 
@@ -86,12 +61,7 @@ impl Follower for Closed {
     async fn handle(&self, tx: &mut Tx<'_>, events: &[Stored]) -> Result<(), Error> {
         for event in events {
             let work = convert::closed_work(event)?;
-            let head_start = if self.begin(work) {
-                HEAD_START
-            } else {
-                Duration::ZERO
-            };
-            let due = tx.now().saturating_add(head_start);
+            let due = tx.now().saturating_add(self.begin(work));
             tx.schedule(EVALUATE, work.uuid(), due);
         }
         Ok(())

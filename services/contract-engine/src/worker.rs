@@ -6,9 +6,8 @@ use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use aex_kit::{Call, Hosted as _};
 use aex_proto::aex::common::v1::Event as Stored;
-use aex_store::{Due, Follower, Job, Timers, Tx, feed::follow};
+use aex_store::{Ahead, Due, Follower, Job, Timers, Tx, feed::follow};
 use aex_types::{ContractId, WorkId};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use crate::{
@@ -39,20 +38,19 @@ const RELEASE: &str = "release";
 const LEASE: Duration = Duration::from_secs(2);
 /// How often an award under way is kept from the others.
 const RENEWAL: Duration = Duration::from_millis(500);
-/// How long a payment is left to the call that completed the contract, and an automatic award to whoever heard of the
-/// ranking.
+/// How long a payment is left to the call that completed the contract.
 const HEAD_START: Duration = Duration::from_secs(2);
-/// Automatic awards that are begun at once when their ranking is heard; the others are left to their jobs.
-const AT_ONCE: usize = 8;
-/// The time of one of them.
-const ATTEMPT: Duration = Duration::from_secs(30);
 
 /// Starts everything.
 pub(crate) fn start(app: &Arc<App>) {
     let store = &app.store;
     aex_store::relay(store, App::NAME, app.ledger.clone());
     store.start_watch_reader();
-    follow(store, App::NAME, app.ledger.clone(), Arc::new(AutoAward::of(app)));
+    let auto_award = AutoAward {
+        app: Arc::clone(app),
+        ahead: Ahead::of(store.runtime(), App::NAME, AUTO),
+    };
+    follow(store, App::NAME, app.ledger.clone(), Arc::new(auto_award));
     Timers::new(store, App::NAME, Arc::new(AwardJob(Arc::clone(app)))).start();
     Timers::new(store, App::NAME, Arc::new(AutoJob(Arc::clone(app)))).start();
     Timers::new(store, App::NAME, Arc::new(ExpireJob(Arc::clone(app)))).start();
@@ -94,39 +92,22 @@ pub(crate) fn demanded(contract: &Contract) -> Vec<Due> {
 }
 
 /// Awards what wants to be awarded by itself, when its bids are ranked: at once and with the ranking that the event
-/// carries. The job is for what a crash or a failure leaves.
+/// carries.
 struct AutoAward {
     app: Arc<App>,
-    places: Arc<Semaphore>,
+    ahead: Ahead,
 }
 
 impl AutoAward {
-    fn of(app: &Arc<App>) -> Self {
-        Self {
-            app: Arc::clone(app),
-            places: Arc::new(Semaphore::new(AT_ONCE)),
-        }
-    }
-
-    /// Begins an award, if the event names bids and there is a place. That they are ranked is in the ledger, so it need
-    /// not wait for the commit of whoever heard of it.
-    fn begin(&self, work: WorkId, ranking: Ranking) -> bool {
+    /// Begins an award, if the event names bids. Answers how long its job is to wait.
+    fn begin(&self, work: WorkId, ranking: Ranking) -> Duration {
         if ranking.ranked.is_empty() {
-            return false;
+            return Duration::ZERO;
         }
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return false;
-        };
         let app = Arc::clone(&self.app);
-        self.app.store.runtime().spawn_until_stop(async move {
-            let _place = place;
-            let mut call = Call::own(app.store.runtime(), App::NAME, AUTO, ATTEMPT);
-            let awarded = tokio::time::timeout(ATTEMPT, app.award_by_itself(&mut call, work, Some(ranking)));
-            if let Ok(Err(error)) = awarded.await {
-                tracing::info!(%work, %error, "an automatic award is left to its job");
-            }
-        });
-        true
+        self.ahead.begin(work.uuid(), async move |mut call| {
+            app.award_by_itself(&mut call, work, Some(ranking)).await
+        })
     }
 }
 
@@ -138,12 +119,7 @@ impl Follower for AutoAward {
     async fn handle(&self, tx: &mut Tx<'_>, events: &[Stored]) -> Result<(), Error> {
         for event in events {
             if let Some((work, ranking)) = convert::to_be_awarded(event)? {
-                let head_start = if self.begin(work, ranking) {
-                    HEAD_START
-                } else {
-                    Duration::ZERO
-                };
-                let due = tx.now().saturating_add(head_start);
+                let due = tx.now().saturating_add(self.begin(work, ranking));
                 tx.schedule(AUTO, work.uuid(), due);
             }
         }

@@ -2,6 +2,7 @@
 //! relay that brings those to the event ledger, feeds, timers, watches and pages. The only SQL of a service stands in
 //! its own `store/`; what all services share stands here.
 
+mod ahead;
 mod claim;
 mod ending;
 mod failure;
@@ -23,6 +24,7 @@ mod transact;
 mod tx;
 mod watch;
 
+pub use ahead::Ahead;
 pub use claim::{Claim, Taken};
 pub use failure::Failure;
 pub use feed::Follower;
