@@ -32,7 +32,7 @@ impl Follower for Works {
         "work.cancelled",
         "work.failed",
     ];
-    /// Whoever was told of the work was told when bidding ends, and the book takes no bid after that.
+    /// The book takes no bid any more, whether or not the watchers know it, and there may be a thousand of them.
     const PATIENT: &'static [&'static str] =
         &["work.bid_window_closed", "work.award_released", "work.awarded"];
     type Error = Error;

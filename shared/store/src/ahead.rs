@@ -1,9 +1,14 @@
 //! Work that is begun when its cause is heard, before its job is due.
 
-use std::{fmt::Display, future::Future, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt::Display,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use aex_kit::{Call, Runtime};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 /// How long a job is left to what was begun ahead of it.
@@ -21,7 +26,26 @@ pub struct Ahead {
     runtime: Runtime,
     service: &'static str,
     kind: &'static str,
-    places: Arc<Semaphore>,
+    under_way: UnderWay,
+}
+
+/// The keys of what is under way.
+#[derive(Debug, Clone, Default)]
+struct UnderWay(Arc<Mutex<HashSet<Uuid>>>);
+
+impl UnderWay {
+    fn keys(&self) -> MutexGuard<'_, HashSet<Uuid>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One that is under way, for as long as this is there.
+struct Place(UnderWay, Uuid);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.keys().remove(&self.1);
+    }
 }
 
 impl Ahead {
@@ -31,19 +55,28 @@ impl Ahead {
             runtime: runtime.clone(),
             service,
             kind,
-            places: Arc::new(Semaphore::new(AT_ONCE)),
+            under_way: UnderWay::default(),
         }
     }
 
-    /// Begins the work of the job with this key, if there is a place. Answers how long the job is to wait.
+    /// Begins the work of the job with this key, if there is a place and it is not under way: the transaction that sets the
+    /// job may run again. Answers how long the job is to wait.
     pub fn begin<F, E>(&self, key: Uuid, work: impl FnOnce(Call) -> F) -> Duration
     where
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Display,
     {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            return Duration::ZERO;
-        };
+        {
+            let mut keys = self.under_way.keys();
+            if keys.contains(&key) {
+                return HEAD_START;
+            }
+            if keys.len() == AT_ONCE {
+                return Duration::ZERO;
+            }
+            keys.insert(key);
+        }
+        let place = Place(self.under_way.clone(), key);
         let kind = self.kind;
         let work = work(Call::own(&self.runtime, self.service, kind, ATTEMPT));
         self.runtime.spawn_until_stop(async move {
@@ -62,28 +95,39 @@ impl Ahead {
 mod tests {
     use std::convert::Infallible;
 
-    use tokio::sync::oneshot;
+    use tokio::sync::oneshot::{self, Sender};
 
     use super::*;
 
+    /// Begins one that lasts until its gate is dropped, with the end of its work told by the other channel.
+    fn begin(ahead: &Ahead, key: u128) -> (Duration, Sender<()>, oneshot::Receiver<()>) {
+        let (gate, opened) = oneshot::channel();
+        let (end, ended) = oneshot::channel();
+        let head_start = ahead.begin(Uuid::from_u128(key), async move |_| {
+            let _end: Sender<()> = end;
+            let _ = opened.await;
+            Err::<Infallible, _>("it fails").map(drop)
+        });
+        (head_start, gate, ended)
+    }
+
     #[tokio::test]
-    async fn a_few_are_begun_at_once_and_the_others_are_left_to_their_jobs() {
+    async fn a_few_are_begun_once_each_and_the_others_are_left_to_their_jobs() {
         let ahead = Ahead::of(&Runtime::system(), "settlement", "test");
-        let mut gates = Vec::new();
-        let mut begin = || {
-            let (open, gate) = oneshot::channel::<Infallible>();
-            gates.push(open);
-            ahead.begin(Uuid::nil(), async move |_| {
-                gate.await.map(drop).or(Ok::<_, Infallible>(()))
-            })
-        };
-        for _ in 0..AT_ONCE {
-            assert_eq!(begin(), HEAD_START);
+        let mut begun: Vec<_> = (0..AT_ONCE as u128).map(|key| begin(&ahead, key)).collect();
+        assert!(begun.iter().all(|(head_start, ..)| *head_start == HEAD_START));
+        let (head_start, _, ended) = begin(&ahead, 0);
+        assert_eq!(head_start, HEAD_START, "it is under way");
+        assert!(ended.await.is_err(), "and is not begun again");
+        assert_eq!(begin(&ahead, 100).0, Duration::ZERO);
+        drop(begun.remove(0).1);
+        while ahead.under_way.keys().len() == AT_ONCE {
+            tokio::task::yield_now().await;
         }
-        assert_eq!(begin(), Duration::ZERO);
-        drop(gates);
-        drop(ahead.places.acquire().await.unwrap());
-        let failing = ahead.begin(Uuid::nil(), async |_| Err("it fails"));
-        assert_eq!(failing, HEAD_START, "who is done gives its place back");
+        assert_eq!(
+            begin(&ahead, 100).0,
+            HEAD_START,
+            "who has failed gives its place back"
+        );
     }
 }

@@ -38,7 +38,7 @@ pub trait Follower: Send + Sync + 'static {
     const NAME: &'static str;
     /// The types that it wants: `work.submitted`, `contract.*`.
     const TYPES: &'static [&'static str];
-    /// Those of them that nobody waits for: they take effect with what follows, a quarter of a second late at most. Meant
+    /// Those of them that nobody waits for: they wait up to a quarter of a second to take effect with what follows. Meant
     /// for those whose effect is large, so that it does not stand in the way of what others do about the same event.
     const PATIENT: &'static [&'static str] = &[];
     /// Why an event could not be handled; it is tried again, and no later one before it.
@@ -56,6 +56,7 @@ pub trait Follower: Send + Sync + 'static {
 
 /// Starts a follower.
 pub fn follow<F: Follower>(store: &Store, service: &'static str, ledger: Link, follower: Arc<F>) {
+    debug_assert!(F::PATIENT.iter().all(|patient| F::TYPES.contains(patient)));
     let feed = Feed {
         store: store.clone(),
         service,

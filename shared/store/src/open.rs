@@ -9,7 +9,7 @@ use sqlx::{
     postgres::PgConnectOptions,
 };
 
-use crate::{Store, session, transact::Inner};
+use crate::{Store, session::Sessions, transact::Inner};
 
 /// A service's schema, as its crate states it.
 #[derive(Debug)]
@@ -83,8 +83,9 @@ impl Store {
 
     /// Opens the pool on a schema that is migrated already. Connects at the first transaction.
     pub fn attach(schema: &'static Schema, connect: &Connect, runtime: &Runtime) -> Self {
-        let pool = session::pool(in_schema(connect.app.clone(), schema.name), connect);
-        Self(Arc::new(Inner::new(pool, schema, connect, runtime.clone())))
+        let options = in_schema(connect.app.clone(), schema.name).options([LONGEST_STATEMENT]);
+        let sessions = Sessions::of(options, connect, runtime);
+        Self(Arc::new(Inner::new(sessions, schema, connect, runtime.clone())))
     }
 }
 
@@ -96,6 +97,9 @@ const PLANNING: [(&str, &str); 2] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("random_page_cost", "1.1"),
 ];
+
+/// No statement works on for a caller who has left long ago. Transactions narrow it down to the time of their call.
+const LONGEST_STATEMENT: (&str, &str) = ("statement_timeout", "30s");
 
 /// SQL never names a schema: the connection does.
 pub(crate) fn in_schema(options: PgConnectOptions, schema: &str) -> PgConnectOptions {

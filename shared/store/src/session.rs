@@ -1,12 +1,13 @@
 //! Connections, and what is open on them. A connection goes back to the pool only when nothing is under way on it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use aex_kit::Runtime;
 use bb8::{ErrorSink, ManageConnection, Pool, PooledConnection, QueueStrategy};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions, raw_sql,
 };
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Connect, Failure};
 
@@ -16,25 +17,78 @@ const IDLE: Duration = Duration::from_mins(10);
 /// How long what was given up may take to end before its connection is closed.
 const REST: Duration = Duration::from_secs(5);
 
-/// The connections of a store. The first is made when it is needed.
-pub(crate) fn pool(options: PgConnectOptions, connect: &Connect) -> Pool<Connections> {
-    Pool::builder()
-        .max_size(connect.max_connections)
-        .connection_timeout(connect.acquire)
-        .idle_timeout(IDLE)
-        // The one that was used last knows all tables and statements; those that are not needed stay idle and are closed.
-        .queue_strategy(QueueStrategy::Lifo)
-        // A connection that is given back is known to be well; asking it again at each use would be a second way to the database.
-        .test_on_check_out(false)
-        .error_sink(Box::new(Told))
-        .build_unchecked(Connections(options))
+/// The connections of a store.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    pool: Pool<Connections>,
+    /// One for each connection, given in the order in which they are asked for: the pool itself lets whoever comes first
+    /// pass those that wait.
+    places: Arc<Semaphore>,
+    acquire: Duration,
+    runtime: Runtime,
+}
+
+impl Sessions {
+    /// Of one role; the first connection is made when it is needed.
+    pub(crate) fn of(options: PgConnectOptions, connect: &Connect, runtime: &Runtime) -> Self {
+        let pool = Pool::builder()
+            .max_size(connect.max_connections)
+            .connection_timeout(connect.acquire)
+            .idle_timeout(IDLE)
+            // The one that was used last knows all tables and statements; those that are not needed stay idle and are closed.
+            .queue_strategy(QueueStrategy::Lifo)
+            // It was well when it was given back. Asking again at each use would be a second way to the database; after a
+            // restart of that, each costs its next user a refusal instead.
+            .test_on_check_out(false)
+            .error_sink(Box::new(Told))
+            .build_unchecked(Connections {
+                options,
+                patience: connect.acquire,
+            });
+        Self {
+            pool,
+            places: Arc::new(Semaphore::new(connect.max_connections as usize)),
+            acquire: connect.acquire,
+            runtime: runtime.clone(),
+        }
+    }
+
+    /// Takes a connection, for statements that commit by themselves.
+    pub(crate) async fn take(&self) -> Result<Session, Failure> {
+        let none = || Failure::Unavailable(sqlx::Error::PoolTimedOut);
+        let place = tokio::time::timeout(self.acquire, Arc::clone(&self.places).acquire_owned());
+        let place = place.await.map_err(|_| none())?.map_err(|_| none())?;
+        let mut held = self.pool.get_owned().await.map_err(|error| match error {
+            bb8::RunError::User(error) => Failure::from(error),
+            bb8::RunError::TimedOut => none(),
+        })?;
+        held.state = State::Busy;
+        Ok(Session {
+            held: Some((held, place)),
+            runtime: self.runtime.clone(),
+        })
+    }
+
+    /// Takes a connection and begins a transaction on it.
+    pub(crate) async fn begin(&self, begin: String) -> Result<Session, Failure> {
+        let mut session = self.take().await?;
+        let connected = session.connected();
+        connected.state = State::Open;
+        raw_sql(AssertSqlSafe(begin)).execute(&mut connected.sql).await?;
+        Ok(session)
+    }
 }
 
 /// Makes connections.
-pub(crate) struct Connections(PgConnectOptions);
+#[derive(Debug)]
+struct Connections {
+    options: PgConnectOptions,
+    /// How long a new one may take: whoever does not answer must not keep its place from those who would.
+    patience: Duration,
+}
 
 /// A connection, and what is under way on it.
-pub(crate) struct Connected {
+struct Connected {
     sql: PgConnection,
     state: State,
 }
@@ -54,7 +108,10 @@ impl ManageConnection for Connections {
     type Error = sqlx::Error;
 
     async fn connect(&self) -> Result<Connected, sqlx::Error> {
-        let sql = self.0.connect().await?;
+        let connected = tokio::time::timeout(self.patience, self.options.connect());
+        let sql = connected
+            .await
+            .map_err(|_| sqlx::Error::Io(io::ErrorKind::TimedOut.into()))??;
         Ok(Connected {
             sql,
             state: State::Idle,
@@ -86,7 +143,8 @@ impl ErrorSink<sqlx::Error> for Told {
 
 /// A connection in use. Whoever lets go of it in the middle of something leaves that to be ended by a task.
 pub(crate) struct Session {
-    held: Option<PooledConnection<'static, Connections>>,
+    /// With its place, which is given back after it.
+    held: Option<(PooledConnection<'static, Connections>, OwnedSemaphorePermit)>,
     runtime: Runtime,
 }
 
@@ -97,32 +155,6 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Takes a connection, for statements that commit by themselves.
-    pub(crate) async fn take(pool: &Pool<Connections>, runtime: &Runtime) -> Result<Self, Failure> {
-        let mut held = pool.get_owned().await.map_err(|error| match error {
-            bb8::RunError::User(error) => Failure::from(error),
-            bb8::RunError::TimedOut => Failure::Unavailable(sqlx::Error::PoolTimedOut),
-        })?;
-        held.state = State::Busy;
-        Ok(Self {
-            held: Some(held),
-            runtime: runtime.clone(),
-        })
-    }
-
-    /// Takes a connection and begins a transaction on it.
-    pub(crate) async fn begin(
-        pool: &Pool<Connections>,
-        runtime: &Runtime,
-        begin: String,
-    ) -> Result<Self, Failure> {
-        let mut session = Self::take(pool, runtime).await?;
-        let connected = session.connected();
-        connected.state = State::Open;
-        raw_sql(AssertSqlSafe(begin)).execute(&mut connected.sql).await?;
-        Ok(session)
-    }
-
     /// The connection.
     pub(crate) fn sql(&mut self) -> &mut PgConnection {
         &mut self.connected().sql
@@ -142,13 +174,15 @@ impl Session {
 
     #[expect(clippy::expect_used, reason = "only the drop takes the connection away")]
     fn connected(&mut self) -> &mut Connected {
-        self.held.as_mut().expect("a session has its connection")
+        &mut self.held.as_mut().expect("a session has its connection").0
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let Some(mut held) = self.held.take() else { return };
+        let Some((mut held, place)) = self.held.take() else {
+            return;
+        };
         if held.state == State::Idle {
             return;
         }
@@ -157,6 +191,7 @@ impl Drop for Session {
             if let Ok(Ok(())) = tokio::time::timeout(REST, held.end()).await {
                 held.state = State::Idle;
             }
+            drop((held, place));
         });
     }
 }

@@ -23,13 +23,15 @@ impl Store {
         } else {
             let old = sqlx::query(sql!(
                 "DELETE FROM idempotency WHERE (scope, method, key) IN (
-                     SELECT scope, method, key FROM idempotency WHERE create_time < $1 LIMIT 1000)"
+                     SELECT scope, method, key FROM idempotency WHERE create_time < $1
+                     ORDER BY create_time LIMIT 1000)"
             ));
             self.forget(old, REPLIES).await?
         };
         let old = sqlx::query(sql!(
             "DELETE FROM watch_log WHERE (resource_id, version) IN (
-                 SELECT resource_id, version FROM watch_log WHERE create_time < $1 LIMIT 1000)"
+                 SELECT resource_id, version FROM watch_log WHERE create_time < $1
+                     ORDER BY create_time LIMIT 1000)"
         ));
         Ok(replies.max(self.forget(old, self.0.resumable).await?))
     }

@@ -5,14 +5,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use aex_error::{Code, Explain};
 use aex_kit::{Call, Runtime, Signal};
 use aex_proto::{Keyed, Secrets};
-use bb8::Pool;
 use prost::Message;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     Connect, Failure, Folding, Schema, Tx,
     claim::Claim,
-    session::{Connections, Session},
+    session::{Session, Sessions},
     sql,
     timer::Wakers,
     watch::Watches,
@@ -30,10 +29,11 @@ const WAITING_PER_CONNECTION: u32 = 64;
 pub struct Store(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pool: Pool<Connections>,
+    sessions: Sessions,
     pub(crate) schema: &'static Schema,
     pub(crate) runtime: Runtime,
-    /// At most as many transactions as connections ask the pool, so that its time-out measures the database alone.
+    /// At most as many calls as there are connections ask for one, so that only what the store does by itself waits before
+    /// them.
     admission: Semaphore,
     waiting: Semaphore,
     acquire: Duration,
@@ -54,14 +54,14 @@ impl fmt::Debug for Store {
 
 impl Inner {
     pub(crate) fn new(
-        pool: Pool<Connections>,
+        sessions: Sessions,
         schema: &'static Schema,
         connect: &Connect,
         runtime: Runtime,
     ) -> Self {
         let connections = connect.max_connections;
         Self {
-            pool,
+            sessions,
             schema,
             runtime,
             admission: Semaphore::new(connections as usize),
@@ -216,7 +216,8 @@ impl Store {
         &self,
         work: impl AsyncFnOnce(&mut Folding) -> Result<(), E>,
     ) -> Result<(), E> {
-        let session = Session::begin(&self.0.pool, &self.0.runtime, "BEGIN".to_owned()).await?;
+        let begin = "BEGIN; SET LOCAL statement_timeout = 0".to_owned();
+        let session = self.0.sessions.begin(begin).await?;
         let mut folding = Folding { session };
         work(&mut folding).await?;
         Ok(folding.session.commit().await?)
@@ -263,13 +264,19 @@ impl Store {
             return Err(Failure::Deadline);
         }
         let begin = format!("BEGIN{mode}; SET LOCAL statement_timeout = {}", left.min(600_000));
-        let session = Session::begin(&self.0.pool, &self.0.runtime, begin).await?;
+        let session = self.0.sessions.begin(begin).await?;
         Ok(Tx::new(session, call))
     }
 
     /// A connection for a statement of the store's own, which commits by itself.
     pub(crate) async fn session(&self) -> Result<Session, Failure> {
-        Session::take(&self.0.pool, &self.0.runtime).await
+        self.0.sessions.take().await
+    }
+
+    /// The same for one whose best plan depends on its values.
+    pub(crate) async fn planned(&self) -> Result<Session, Failure> {
+        let begin = "BEGIN READ ONLY; SET LOCAL plan_cache_mode = auto".to_owned();
+        self.0.sessions.begin(begin).await
     }
 
     pub(crate) fn wake(&self, woken: &crate::tx::Woken) {

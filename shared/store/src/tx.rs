@@ -123,7 +123,8 @@ impl<'c> Tx<'c> {
         }
     }
 
-    /// The connection, for the statements of a service's `store/`.
+    /// The connection, for the statements of a service's `store/`. When one fails the transaction has failed, and `work`
+    /// has to say so: the commit would not.
     pub fn sql(&mut self) -> &mut PgConnection {
         self.statements += 1;
         self.session.sql()

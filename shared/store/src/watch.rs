@@ -145,7 +145,8 @@ impl Store {
 
     async fn told_lately(&self, watched: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
         let since = self.runtime().now().saturating_sub(BACK);
-        let mut session = self.session().await?;
+        // Hardly anything is so new, and only a plan for this moment knows it.
+        let mut session = self.planned().await?;
         let told = sqlx::query_scalar(sql!(
             "SELECT DISTINCT resource_id FROM watch_log WHERE create_time > $1 AND resource_id = ANY($2)"
         ))
@@ -153,7 +154,6 @@ impl Store {
         .bind(watched)
         .fetch_all(session.sql())
         .await?;
-        session.release();
         Ok(told)
     }
 }

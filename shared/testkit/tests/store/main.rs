@@ -12,9 +12,9 @@ use std::{
 
 use aex_error::{chain, status};
 use aex_kit::Call;
-use aex_store::{Failure, Schema, Store};
+use aex_store::{Connect, Failure, Schema, Store};
 use aex_testkit::{Database, Refused, Shape, World};
-use sqlx::migrate::Migrator;
+use sqlx::{Connection as _, migrate::Migrator};
 use tonic::Code;
 
 static SCHEMA: Schema = Schema {
@@ -157,5 +157,53 @@ async fn a_caller_that_leaves_while_a_transaction_begins_leaves_no_connection_in
         });
         written.await.expect("the connection is as good as new");
         store.sweep().await.expect("so it is without a transaction");
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_in_the_middle_of_a_statement_leaves_nothing_of_it_to_the_next() {
+    let world = World::new(Shape::InProcess);
+    let database = Database::of(&SCHEMA).await;
+    let one = Connect {
+        max_connections: 1,
+        ..database.connect().clone()
+    };
+    let store = Store::attach(&SCHEMA, &one, world.runtime());
+    let call = || Call::own(world.runtime(), "example", "test", Duration::from_secs(10));
+    let mut other = database.sql().await;
+    for round in 1..=3 {
+        let mut lock = other.begin().await.expect("another transaction begins");
+        sqlx::query("LOCK TABLE idempotency IN ACCESS EXCLUSIVE MODE")
+            .execute(&mut *lock)
+            .await
+            .expect("it locks the table");
+        let mut left = call();
+        let count = store.read_one(&mut left, async |tx| {
+            let count = sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM idempotency");
+            Ok::<_, Failure>(count.fetch_one(tx.sql()).await?)
+        });
+        let mut count = Box::pin(count);
+        loop {
+            let waits = sqlx::query_scalar::<_, bool>(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'idempotency'::regclass)",
+            );
+            tokio::select! {
+                biased;
+                ended = &mut count => panic!("the table is locked: {ended:?}"),
+                waits = waits.fetch_one(&mut *lock) => if waits.expect("the locks are seen") { break },
+            }
+        }
+        drop(count);
+        lock.commit().await.expect("the table is free");
+        let mut next = call();
+        let answer = store.read_one(&mut next, async |tx| {
+            Ok::<_, Failure>(
+                sqlx::query_scalar::<_, i32>("SELECT $1")
+                    .bind(round)
+                    .fetch_one(tx.sql())
+                    .await?,
+            )
+        });
+        assert_eq!(answer.await.expect("the only connection is well"), round);
     }
 }
