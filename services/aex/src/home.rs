@@ -147,6 +147,14 @@ impl Home {
     fn check_version(&self, ours: &str) -> Result<(), Problem> {
         let file = self.0.join("version");
         let theirs = fs::read_to_string(&file).unwrap_or_default();
+        if !theirs.trim().is_empty() && release(&theirs).is_none() {
+            return Err(Problem::new(format!(
+                "{} says {:?}, which is no release: is {} a folder of something else? Choose another --data-dir",
+                file.display(),
+                theirs.trim(),
+                self.0.display()
+            )));
+        }
         if release(&theirs) > release(ours) {
             return Err(Problem::new(format!(
                 "{} was used by aex {}, which is newer than this aex {ours}: use that one, or choose another --data-dir",
@@ -164,6 +172,9 @@ impl Home {
     pub(crate) fn secrets(&self, runtime: &Runtime) -> Result<Secrets, Problem> {
         let folder = self.secrets_folder();
         let authority = DevAuthority::at(&folder, TRUST_DOMAIN, runtime.now())?;
+        for secret in ["pepper", "token.key"] {
+            self.check_kept(&folder.join(secret))?;
+        }
         let pepper = kept(&folder.join("pepper"), || Ok(hex(&random(runtime))))?;
         let principal = kept(&folder.join("principal.key"), || {
             Ok(PrincipalKey::from_seed(&random(runtime))?
@@ -181,6 +192,19 @@ impl Home {
             pepper: Secret::new(pepper),
             principal: PrincipalKey::from_pem(&principal)?,
         })
+    }
+
+    /// Refuses to make a secret anew that what is stored depends on.
+    fn check_kept(&self, secret: &Path) -> Result<(), Problem> {
+        if secret.exists() || !self.cluster().join("PG_VERSION").exists() {
+            return Ok(());
+        }
+        Err(Problem::new(format!(
+            "{} is missing, and the keys or contracts of {} are worth nothing without it: bring it back, or choose another \
+             --data-dir",
+            secret.display(),
+            self.0.display()
+        )))
     }
 
     /// Writes a certificate for the operator, good for a day, and answers the one for the operator port.
@@ -302,6 +326,41 @@ mod tests {
         home.check_room(LEAST_ROOM).unwrap();
         let refused = home.check_room(LEAST_ROOM - 1).unwrap_err().to_string();
         for word in ["only 255 MiB", "/data", "needs 256", "--data-dir"] {
+            assert!(refused.contains(word), "{word} in {refused}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_lost_what_its_data_depends_on_is_not_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home(folder.path().to_owned());
+        home.make().unwrap();
+        let runtime = Runtime::system();
+        home.secrets(&runtime).unwrap();
+        fs::create_dir_all(home.cluster()).unwrap();
+        fs::write(home.cluster().join("PG_VERSION"), "15\n").unwrap();
+        home.secrets(&runtime).unwrap();
+        for secret in ["pepper", "token.key"] {
+            let path = home.secrets_folder().join(secret);
+            let kept = fs::read(&path).unwrap();
+            fs::remove_file(&path).unwrap();
+            let refused = home.secrets(&runtime).err().unwrap().to_string();
+            for word in [secret, "is missing", "--data-dir"] {
+                assert!(refused.contains(word), "{word} in {refused}");
+            }
+            assert!(!path.exists(), "nothing was put in its place");
+            fs::write(&path, kept).unwrap();
+        }
+        home.secrets(&runtime).unwrap();
+    }
+
+    #[test]
+    fn a_version_that_is_none_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home(folder.path().to_owned());
+        fs::write(folder.path().join("version"), "of another program\n").unwrap();
+        let refused = home.check_version("0.1.0").unwrap_err().to_string();
+        for word in ["of another program", "no release", "--data-dir"] {
             assert!(refused.contains(word), "{word} in {refused}");
         }
     }

@@ -111,6 +111,10 @@ impl App {
             return Err(Error::WorkNotAwardable(work_id));
         }
         let bid = bid?;
+        // The evaluation would say so, too late: it ends the bidding.
+        if bid.price.currency != work.max_price.currency || bid.price.amount > work.max_price.amount {
+            return Err(Error::BidNotRanked(bid_id));
+        }
         let (owner, is_active) = match ranked {
             Some((id, answer)) if id == bid.provider_id => answer?,
             _ => self.peers.provider(call, bid.provider_id).await?,

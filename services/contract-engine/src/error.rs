@@ -19,6 +19,8 @@ use crate::{
 pub enum Error {
     #[error("there is no contract {0}")]
     ContractNotFound(ContractId),
+    #[error("this is for the other party of contract {0}")]
+    OtherParty(ContractId),
     #[error("there is no work {0}")]
     WorkNotFound(WorkId),
     #[error("work {0} cannot be awarded: it is cancelled, over, or held by another contract")]
@@ -93,9 +95,10 @@ impl Error {
 
 impl Explain for Error {
     fn explain(&self) -> Fault {
-        use Code::{FailedPrecondition, InvalidArgument, NotFound, Unavailable};
+        use Code::{FailedPrecondition, InvalidArgument, NotFound, PermissionDenied, Unavailable};
         match self {
             Self::ContractNotFound(id) => fault(NotFound, R::ContractNotFound).with("contract_id", id),
+            Self::OtherParty(id) => fault(PermissionDenied, R::OtherParty).with("contract_id", id),
             Self::WorkNotFound(id) => fault(NotFound, R::WorkNotFound).with("work_id", id),
             Self::WorkNotAwardable(id) => fault(FailedPrecondition, R::WorkNotAwardable).with("work_id", id),
             Self::BidNotFound(id) => fault(NotFound, R::BidNotFound).with("bid_id", id),

@@ -64,6 +64,7 @@ pub(crate) struct Peers {
 pub(crate) struct Work {
     pub(crate) consumer_id: TenantId,
     pub(crate) category: String,
+    pub(crate) max_price: Money,
     pub(crate) is_awardable: bool,
     pub(crate) confirm_outcome: bool,
     pub(crate) review_time: Duration,
@@ -403,6 +404,7 @@ fn read_work(work: &publisher::Work) -> Option<Work> {
     Some(Work {
         consumer_id: work.consumer_id.parse().ok()?,
         category: work.category.clone(),
+        max_price: wire::read_money(work.max_price.as_ref()?)?,
         is_awardable: matches!(work.status(), WorkStatus::Open | WorkStatus::Evaluating),
         confirm_outcome: work.verification_method() != VerificationMethod::None,
         review_time: span(&work.review_time).unwrap_or(REVIEW),

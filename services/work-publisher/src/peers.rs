@@ -1,9 +1,11 @@
 //! What work-publisher asks other services: one function per question.
 
-use aex_error::{Unanswered, wire};
+use aex_error::{Invalid, Unanswered, wire};
 use aex_kit::Call;
 use aex_proto::aex::settlement::v1::{CheckFundsRequest, settlement_service_client::SettlementServiceClient};
 use aex_types::{Money, TenantId};
+use tonic::Status;
+use tonic_types::StatusExt as _;
 
 use crate::{App, Error};
 
@@ -17,7 +19,7 @@ impl App {
         let answer = SettlementServiceClient::new(self.settlement.on(call))
             .check_funds(request)
             .await
-            .map_err(|status| Unanswered::by("settlement", status))?
+            .map_err(|status| refused(status, amount))?
             .into_inner();
         if answer.sufficient {
             return Ok(());
@@ -28,4 +30,16 @@ impl App {
             available: available.map_or_else(|| "nothing".to_owned(), |money| money.to_string()),
         })
     }
+}
+
+fn refused(status: Status, amount: Money) -> Error {
+    let details = status.get_error_details();
+    if details
+        .error_info()
+        .is_some_and(|info| info.reason == "CURRENCY_UNSUPPORTED")
+    {
+        let description = format!("{} is not traded here", amount.currency);
+        return Invalid::field("max_price.currency_code", description).into();
+    }
+    Unanswered::by("settlement", status).into()
 }

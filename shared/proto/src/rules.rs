@@ -101,13 +101,13 @@ impl<'a> Checker<'a> {
         });
     }
 
-    /// A text without presence: empty means absent.
+    /// A text without presence: empty means absent, and blanks alone are no text.
     pub fn text(&mut self, field: &str, value: &str, limits: &Limits) {
-        if value.is_empty() {
-            if limits.required {
-                self.note(field, "must be given");
-            }
-        } else if let Err(description) = limits.text(value) {
+        if limits.required && value.trim().is_empty() {
+            self.note(field, "must be given");
+        } else if !value.is_empty()
+            && let Err(description) = limits.text(value)
+        {
             self.note(field, description);
         }
     }
@@ -461,6 +461,7 @@ mod tests {
         let request = CreateApiKeyRequest {
             idempotency_key: "short".to_owned(),
             tenant_id: "tenant_nonsense".to_owned(),
+            display_name: "  \n".to_owned(),
             scopes: vec!["work:read".to_owned(), "has space".to_owned()],
             ..Default::default()
         };

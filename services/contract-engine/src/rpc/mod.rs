@@ -225,7 +225,7 @@ fn as_provider(principal: &Principal, contract: &Contract) -> Result<(), Error> 
     if is_provider(principal, contract) {
         Ok(())
     } else {
-        Err(Error::ContractNotFound(contract.id))
+        Err(not_for(principal, contract))
     }
 }
 
@@ -234,6 +234,15 @@ fn as_consumer(principal: &Principal, contract: &Contract) -> Result<(), Error> 
     if principal.tenant == contract.terms.consumer_id {
         Ok(())
     } else {
-        Err(Error::ContractNotFound(contract.id))
+        Err(not_for(principal, contract))
+    }
+}
+
+/// A party is told whose part it is; for everybody else there is no such contract.
+fn not_for(principal: &Principal, contract: &Contract) -> Error {
+    if party(principal, contract).is_some() {
+        Error::OtherParty(contract.id)
+    } else {
+        Error::ContractNotFound(contract.id)
     }
 }

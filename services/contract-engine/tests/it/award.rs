@@ -87,6 +87,14 @@ async fn what_can_be_refused_beforehand_leaves_no_contract() {
     let (bid, provider) = (trade.bid_ids[0].clone(), trade.provider_ids[0].clone());
     let stranger = Refused::from(engine.bob_client.award_contract(award(&trade, 0)).await);
     assert_eq!(stranger.why(), (Code::NotFound, "WORK_NOT_FOUND"));
+    let dear = engine.trade(&["50.000001"], |_| {});
+    let refused = Refused::from(engine.ada_client.award_contract(award(&dear, 0)).await);
+    assert_eq!(refused.why(), (Code::FailedPrecondition, "BID_NOT_RANKED"));
+    assert_eq!(
+        engine.peers.script.times_asked("ReserveAward"),
+        0,
+        "bidding goes on"
+    );
     for (status, reason) in [
         (BidStatus::Superseded, "BID_CHANGED"),
         (BidStatus::Withdrawn, "BID_NOT_RANKED"),

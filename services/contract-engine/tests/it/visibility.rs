@@ -46,12 +46,12 @@ async fn a_contract_is_its_parties_and_operators() {
     }
     // Each side does its own part only.
     assert_eq!(
-        Refused::from(engine.ada_client.complete_contract(complete(&id)).await).reason,
-        "CONTRACT_NOT_FOUND"
+        Refused::from(engine.ada_client.complete_contract(complete(&id)).await).why(),
+        (Code::PermissionDenied, "OTHER_PARTY")
     );
     assert_eq!(
-        Refused::from(engine.bob_client.accept_contract(accept(&id)).await).reason,
-        "CONTRACT_NOT_FOUND"
+        Refused::from(engine.bob_client.accept_contract(accept(&id)).await).why(),
+        (Code::PermissionDenied, "OTHER_PARTY")
     );
     let own = Principal {
         provider: Some(contract.provider_id.parse().unwrap()),

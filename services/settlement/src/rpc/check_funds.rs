@@ -17,6 +17,9 @@ pub(super) async fn check_funds(
     let money = check.money("amount", request.amount.as_ref());
     let (tenant, money) = check.finish(|| tenant.zip(money))?;
     let currency = money.currency;
+    if !app.policy.deposits.contains_key(&currency) {
+        return Err(Error::CurrencyUnsupported(currency));
+    }
 
     app.store
         .read_one(&mut call, async |tx| {

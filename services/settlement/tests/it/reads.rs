@@ -166,6 +166,15 @@ async fn funds_are_enough_or_not() {
             "{amount}"
         );
     }
+    let euros = pb::CheckFundsRequest {
+        tenant_id: ada.tenant.to_string(),
+        amount: Some(aex_proto::aex::common::v1::Money {
+            currency_code: "EUR".to_owned(),
+            ..usd("1")
+        }),
+    };
+    let refused = Refused::from(settlement.publisher.check_funds(euros).await);
+    assert_eq!(refused.why(), (Code::InvalidArgument, "CURRENCY_UNSUPPORTED"));
 }
 
 #[tokio::test]

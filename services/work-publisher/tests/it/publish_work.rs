@@ -114,6 +114,21 @@ async fn work_that_its_consumer_could_not_pay_is_refused_and_judged_anew_later()
 }
 
 #[tokio::test]
+async fn a_currency_that_is_not_traded_is_refused_by_its_name() {
+    let market = Publisher::new().await;
+    let request = pb::PublishWorkRequest {
+        max_price: Some(aex_proto::aex::common::v1::Money {
+            currency_code: "EUR".to_owned(),
+            ..usd("1")
+        }),
+        ..work()
+    };
+    let refused = Refused::from(market.ada().publish_work(request).await);
+    assert_eq!(refused.why(), (Code::InvalidArgument, "REQUEST_INVALID"));
+    assert_eq!(refused.fields, ["max_price.currency_code"]);
+}
+
+#[tokio::test]
 async fn without_settlement_work_is_refused_as_unavailable() {
     let mut world = World::new(Shape::InProcess);
     let database = Database::of(&SCHEMA).await;

@@ -9,6 +9,7 @@ use aex_error::wire;
 use aex_proto::aex::settlement::v1 as pb;
 use aex_testkit::{Double, Script, double};
 use aex_types::{Amount, Currency, Money};
+use tonic::Code;
 
 /// Answers whether a tenant could pay, and counts how often it was asked.
 pub struct Settlement {
@@ -43,8 +44,11 @@ impl Settlement {
                     amount: Amount::from_micros(micros.load(Ordering::Relaxed)).unwrap(),
                 };
                 let asked = wire::read_money(&request.amount.unwrap()).unwrap();
+                if asked.currency != balance.currency {
+                    return Err((Code::InvalidArgument, "CURRENCY_UNSUPPORTED"));
+                }
                 Ok(pb::CheckFundsResponse {
-                    sufficient: asked.currency == balance.currency && asked.amount <= balance.amount,
+                    sufficient: asked.amount <= balance.amount,
                     available: Some(wire::money(&balance)),
                 })
             }),
