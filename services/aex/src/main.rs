@@ -236,6 +236,7 @@ mod tests {
             "bid submit work_1 4 --confidence 0.5 --approach x --endpoint https://x --provider p --valid-for 60",
             "bid get bid_1",
             "bid list --work work_1",
+            "bid list --provider p",
             "bid withdraw bid_1",
             "contract award work_1 bid_1",
             "contract start c",

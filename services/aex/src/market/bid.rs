@@ -36,11 +36,14 @@ pub(crate) enum Bid {
     },
     /// Shows one bid.
     Get { bid_id: String },
-    /// Lists bids that you may see.
+    /// Lists the live bids on a work of yours, or the bids of a provider of yours: one of the two is needed.
     List {
-        /// Only on this work.
-        #[arg(long, default_value = "")]
-        work: String,
+        /// The live bids on this work of yours.
+        #[arg(long, value_name = "WORK", conflicts_with = "provider")]
+        work: Option<String>,
+        /// The bids of this provider of yours.
+        #[arg(long, value_name = "PROVIDER")]
+        provider: Option<String>,
     },
     /// Takes a bid back.
     Withdraw { bid_id: String },
@@ -72,15 +75,22 @@ impl Bid {
                 )
             }
             Self::Get { bid_id } => query(GATEWAY, "GetBid", json!({"bid_id": bid_id})),
-            Self::List { work } => query(GATEWAY, "ListBids", json!({"work_id": work})).rows(&[
-                "bid_id",
-                "work_id",
-                "status",
-                "price",
-                "confidence",
-                "revision",
-                "receive_time",
-            ]),
+            Self::List { work, provider } => query(GATEWAY, "ListBids", json!({}))
+                .with("work_id", work.clone())
+                .with("provider_id", provider.clone())
+                .one_of(
+                    &["work_id", "provider_id"],
+                    "--work WORK for the live bids on a work of yours, or --provider PROVIDER for the bids of a provider of yours",
+                )
+                .rows(&[
+                    "bid_id",
+                    "work_id",
+                    "status",
+                    "price",
+                    "confidence",
+                    "revision",
+                    "receive_time",
+                ]),
             Self::Withdraw { bid_id } => change(GATEWAY, "WithdrawBid", json!({"bid_id": bid_id})),
         }
     }

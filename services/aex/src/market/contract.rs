@@ -105,7 +105,7 @@ impl Contract {
                 "CompleteContract",
                 json!({"contract_id": contract_id, "success": !failed, "summary": summary}),
             )
-            .with("result", content(result.as_deref())?)
+            .with("result", content("--result", result.as_deref())?)
             .with(
                 "result_content_type",
                 result.as_ref().map(|_| result_type.clone()),

@@ -39,6 +39,8 @@ pub(crate) struct Ask {
     pub(crate) kind: Kind,
     /// A field of the answer whose bytes go to a file.
     kept: Option<(&'static str, PathBuf)>,
+    /// Fields of which one is needed, and how to give them.
+    needed: Option<(&'static [&'static str], &'static str)>,
 }
 
 /// What a command does to the exchange.
@@ -59,6 +61,7 @@ fn ask(kind: Kind, service: &str, method: &str, body: Value) -> Ask {
         columns: &[],
         kind,
         kept: None,
+        needed: None,
     }
 }
 
@@ -85,6 +88,12 @@ impl Ask {
         if let (Some(fields), Some(value)) = (self.body.as_object_mut(), value) {
             fields.insert(name.to_owned(), value.into());
         }
+        self
+    }
+
+    /// One of these fields is needed; `--request` may bring it too.
+    fn one_of(mut self, fields: &'static [&'static str], how: &'static str) -> Self {
+        self.needed = Some((fields, how));
         self
     }
 
@@ -146,7 +155,12 @@ impl Ask {
                 .map_err(|error| Problem::usage(format!("--request is no JSON object: {error}")))?;
             fields.extend(more);
         }
-        Ok(())
+        match self.needed {
+            Some((needed, how)) if !needed.iter().any(|name| fields.contains_key(*name)) => {
+                Err(Problem::usage(format!("give {how}")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -192,12 +206,17 @@ fn event(stored: &Value) -> Option<Value> {
     Some(event)
 }
 
-/// The content of a file, as JSON carries it.
-fn content(file: Option<&Path>) -> Result<Option<String>, Problem> {
+/// The content of the file that an option names, as JSON carries it.
+fn content(option: &str, file: Option<&Path>) -> Result<Option<String>, Problem> {
     file.map(|path| {
         fs::read(path)
             .map(|bytes| STANDARD.encode(bytes))
-            .map_err(|error| Problem::new(format!("{}: {error}", path.display())))
+            .map_err(|error| unread(option, path, &error))
     })
     .transpose()
+}
+
+/// The file that an option names cannot be read.
+fn unread(option: &str, path: &Path, error: &std::io::Error) -> Problem {
+    Problem::usage(format!("{option} {}: {error}", path.display()))
 }

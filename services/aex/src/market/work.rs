@@ -69,7 +69,7 @@ impl Work {
                 });
                 change(PUBLISHER, "PublishWork", body)
                     .with("bid_window", window.map(|seconds| format!("{seconds}s")))
-                    .with("payload", content(payload.as_deref())?)
+                    .with("payload", content("--payload", payload.as_deref())?)
                     .with(
                         "payload_content_type",
                         payload.as_ref().map(|_| payload_type.clone()),

@@ -218,6 +218,11 @@ fn a_whole_trade_by_the_command_line() {
         &[&submit[..], &["--endpoint", "https://agent.example"]].concat(),
     );
     assert!(buyer.says(&["bid", "list", "--work", &work]).contains(&bid));
+    assert!(
+        seller
+            .says(&["bid", "list", "--provider", &provider])
+            .contains(&bid)
+    );
     assert!(seller.says(&["bid", "get", &bid]).contains("4 USD"));
 
     let contract = buyer.text("/contract/contract_id", &["contract", "award", &work, &bid]);
@@ -341,6 +346,8 @@ fn what_a_trader_gets_wrong_is_told_with_what_to_do() {
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     let work = made["work"]["work_id"].as_str().unwrap();
     let stranger = Trader::new(&machine, &running, "Grace");
+    let by_request = format!(r#"{{"work_id": "{work}"}}"#);
+    buyer.says(&["bid", "list", "--request", &by_request]);
     stranger.refused(1, &["WORK_NOT_FOUND", "aex work list"], &["work", "cancel", work]);
     buyer.says(&["work", "cancel", work]);
     buyer.refused(
@@ -351,8 +358,8 @@ fn what_a_trader_gets_wrong_is_told_with_what_to_do() {
     // Files that are not there, or are something else.
     told(
         &publish("1", &["--payload", "/nowhere"]),
-        1,
-        &["/nowhere", "No such file"],
+        2,
+        &["--payload /nowhere", "No such file"],
     );
     let odd = write(&machine, "odd.key", "nothing").display().to_string();
     let add = [
@@ -363,7 +370,7 @@ fn what_a_trader_gets_wrong_is_told_with_what_to_do() {
         "--agent-key",
         &odd,
     ];
-    buyer.refused(1, &["odd.key", "openssl genpkey"], &add);
+    buyer.refused(2, &["odd.key", "openssl genpkey"], &add);
     buyer.refused(
         2,
         &["nothing to change", "--name"],
