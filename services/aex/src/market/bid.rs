@@ -19,19 +19,24 @@ pub(crate) enum Bid {
         #[command(flatten)]
         price: Price,
         /// How sure of success, from 0 to 1.
-        #[arg(long, default_value_t = 0.8)]
+        #[arg(long, default_value_t = 0.8, value_parser = chance, allow_hyphen_values = true)]
         confidence: f64,
-        /// How it will be done.
+        /// How it will be done, at most 1 KiB.
         #[arg(long, default_value = "")]
         approach: String,
-        /// Where the consumer's agent reaches yours.
+        /// Where the consumer's agent reaches yours, an https URL.
         #[arg(long)]
         endpoint: String,
         /// Which of your providers bids; a key that is bound to one implies it.
         #[arg(long, default_value = "")]
         provider: String,
-        /// For how many seconds the bid stands.
-        #[arg(long, default_value_t = 3600)]
+        /// For how many seconds the bid stands, 1 or more.
+        #[arg(
+            long,
+            default_value_t = 3600,
+            value_parser = clap::value_parser!(u64).range(1..),
+            allow_negative_numbers = true
+        )]
         valid_for: u64,
     },
     /// Shows one bid.
@@ -47,6 +52,14 @@ pub(crate) enum Bid {
     },
     /// Takes a bid back.
     Withdraw { bid_id: String },
+}
+
+/// JSON has no word for a number that is none, and would leave the field out.
+fn chance(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(chance) if (0.0..=1.0).contains(&chance) => Ok(chance),
+        _ => Err("must be a number from 0 to 1"),
+    }
 }
 
 impl Bid {

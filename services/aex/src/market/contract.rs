@@ -27,8 +27,9 @@ pub(crate) enum Contract {
     Progress {
         contract_id: String,
         /// From 0 to 100.
+        #[arg(allow_negative_numbers = true)]
         percent: u32,
-        /// In a few words.
+        /// In a few words, at most 500 bytes.
         #[arg(long, default_value = "")]
         message: String,
     },
@@ -38,13 +39,14 @@ pub(crate) enum Contract {
         /// Says that it did not succeed.
         #[arg(long)]
         failed: bool,
-        /// In a few words.
+        /// In a few words, at most 1,000 bytes.
         #[arg(long, default_value = "")]
         summary: String,
-        /// What was made.
+        /// What was made, at most 4 MiB; up to 10 MiB may be kept elsewhere, and `--request` tells where: `result_location`,
+        /// with `result_sha256` and `result_size_bytes`.
         #[arg(long, value_name = "FILE")]
         result: Option<PathBuf>,
-        /// What the result is.
+        /// What the result is: its media type.
         #[arg(long, default_value = "application/octet-stream")]
         result_type: String,
     },

@@ -324,9 +324,15 @@ fn what_a_trader_gets_wrong_is_told_with_what_to_do() {
         );
     }
     // Amounts.
-    for amount in ["1.2345678", "1e3", "five"] {
+    for amount in ["1.2345678", "1e3", "five", "-5"] {
         told(&publish(amount, &[]), 1, &["REQUEST_INVALID", "max_price"]);
     }
+    buyer.refused(1, &["REQUEST_INVALID", "amount"], &["deposit", "-5"]);
+    told(
+        &publish("1", &["--window", "-1"]),
+        1,
+        &["REQUEST_INVALID", "bid_window", "5000"],
+    );
     told(&publish("1000", &[]), 1, &["INSUFFICIENT_FUNDS", "aex deposit"]);
     // Ids of another kind, and of nobody.
     let id = "01h455vb4pex5vsknk084sn02q";

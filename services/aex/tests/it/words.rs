@@ -203,6 +203,27 @@ fn what_is_refused_before_anybody_is_asked() {
 }
 
 #[test]
+fn a_number_that_cannot_be_meant() {
+    let machine = Machine::new();
+    let submit = ["bid", "submit", "work_1", "1", "--endpoint", "https://x"];
+    for (line, words) in [
+        (&["--confidence", "nan"][..], "must be a number from 0 to 1"),
+        (&["--confidence", "inf"], "must be a number from 0 to 1"),
+        (&["--confidence", "-inf"], "must be a number from 0 to 1"),
+        (&["--confidence=-0.1"], "must be a number from 0 to 1"),
+        (&["--confidence", "1.01"], "must be a number from 0 to 1"),
+        (&["--confidence", "sure"], "must be a number from 0 to 1"),
+        (&["--valid-for", "-5"], "-5"),
+        (&["--valid-for", "0"], "1.."),
+    ] {
+        let output = machine.run(&[&submit[..], line].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(words) && !said.contains("-- -"), "{said}");
+    }
+}
+
+#[test]
 fn a_configuration_that_cannot_be_used() {
     let machine = Machine::new();
     let file = machine.folder.path().join("aex.toml");
