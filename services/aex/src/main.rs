@@ -344,7 +344,7 @@ mod tests {
             "bid withdraw bid_1",
             "contract award work_1 bid_1",
             "contract start c",
-            "contract payload c --to x",
+            "contract payload c --out x",
             "contract progress c 50 --message half",
             "contract result c",
             "contract complete c --summary x --result Cargo.toml",

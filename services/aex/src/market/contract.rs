@@ -19,9 +19,9 @@ pub(crate) enum Contract {
     /// Shows what the provider works on.
     Payload {
         contract_id: String,
-        /// Writes its bytes to this file.
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
+        /// Writes the content to this file, `-` for standard output; without it, it is shown as base64.
+        #[arg(long, value_name = "FILE", alias = "to")]
+        out: Option<PathBuf>,
     },
     /// Says how far the provider is.
     Progress {
@@ -53,9 +53,9 @@ pub(crate) enum Contract {
     /// Shows what was delivered.
     Result {
         contract_id: String,
-        /// Writes its bytes to this file.
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
+        /// Writes the content to this file, `-` for standard output; without it, it is shown as base64.
+        #[arg(long, value_name = "FILE", alias = "to")]
+        out: Option<PathBuf>,
     },
     /// Accepts what was delivered: the provider is paid.
     Accept { contract_id: String },
@@ -84,8 +84,8 @@ impl Contract {
                 json!({"work_id": work_id, "bid_id": bid_id}),
             ),
             Self::Start { contract_id } => change(ENGINE, "StartContract", one(contract_id)),
-            Self::Payload { contract_id, to } => {
-                query(ENGINE, "GetContractPayload", one(contract_id)).kept("payload", to.clone())
+            Self::Payload { contract_id, out } => {
+                query(ENGINE, "GetContractPayload", one(contract_id)).kept("payload", out.clone())
             }
             Self::Progress {
                 contract_id,
@@ -112,8 +112,8 @@ impl Contract {
                 "result_content_type",
                 result.as_ref().map(|_| result_type.clone()),
             ),
-            Self::Result { contract_id, to } => {
-                query(ENGINE, "GetContractResult", one(contract_id)).kept("result", to.clone())
+            Self::Result { contract_id, out } => {
+                query(ENGINE, "GetContractResult", one(contract_id)).kept("result", out.clone())
             }
             Self::Accept { contract_id } => change(ENGINE, "AcceptContract", one(contract_id)),
             Self::Reject { contract_id, reason } => {

@@ -115,7 +115,15 @@ impl Ask {
         let answered = caller.unary(&self.method, self.body).await;
         let mut answer = told(answered.map_err(|refusal| Problem::from(refusal).when_unanswered(&again))?);
         if let Some((field, file)) = &self.kept {
-            keep(&mut answer, field, file)?;
+            let bytes = content_of(&answer, field)?;
+            if file.as_os_str() == "-" {
+                return show::bytes(&bytes);
+            }
+            fs::write(file, bytes)
+                .map_err(|error| Problem::new(format!("--out {}: {error}", file.display())))?;
+            if let Some(shown) = answer.get_mut(*field) {
+                *shown = json!(format!("written to {}", file.display()));
+            }
         }
         if door.json {
             show::pretty(&answer)
@@ -164,18 +172,12 @@ impl Ask {
     }
 }
 
-/// Writes the bytes of a field to a file and says so in their place.
-fn keep(answer: &mut Value, field: &str, file: &Path) -> Result<(), Problem> {
-    let stored = answer
-        .get_mut(field)
-        .ok_or_else(|| Problem::new(format!("there is no {field} to write to {}", file.display())))?;
-    let bytes = stored
-        .as_str()
+/// The bytes of a field.
+fn content_of(answer: &Value, field: &str) -> Result<Vec<u8>, Problem> {
+    let stored = answer.get(field).and_then(Value::as_str);
+    stored
         .and_then(|text| STANDARD.decode(text).ok())
-        .unwrap_or_default();
-    fs::write(file, bytes).map_err(|error| Problem::new(format!("{}: {error}", file.display())))?;
-    *stored = json!(format!("written to {}", file.display()));
-    Ok(())
+        .ok_or_else(|| Problem::new(format!("the answer has no {field}")))
 }
 
 /// Events travel as bytes; people read them decoded.

@@ -231,7 +231,7 @@ fn a_whole_trade_by_the_command_line() {
     assert!(buyer.says(&["work", "explain", &work, &bid]).contains("FORMULA"));
     seller.says(&["contract", "start", &contract]);
     let received = machine.folder.path().join("received").display().to_string();
-    seller.says(&["contract", "payload", &contract, "--to", &received]);
+    seller.says(&["contract", "payload", &contract, "--out", &received]);
     assert_eq!(fs::read_to_string(&received).unwrap(), "0123456789");
     seller.says(&["contract", "progress", &contract, "50", "--message", "half"]);
     let result = write(&machine, "result", "ten digits").display().to_string();
@@ -244,8 +244,18 @@ fn a_whole_trade_by_the_command_line() {
         "--result",
         &result,
     ]);
-    buyer.says(&["contract", "result", &contract, "--to", &received]);
+    buyer.says(&["contract", "result", &contract, "--out", &received]);
     assert_eq!(fs::read_to_string(&received).unwrap(), "ten digits");
+    assert_eq!(
+        buyer.says(&["contract", "result", &contract, "--out", "-"]),
+        "ten digits"
+    );
+    let shown = buyer.says(&["contract", "result", &contract]);
+    // What `printf 'ten digits' | sha256sum` says.
+    assert!(
+        shown.contains("f83c944549481e464fa490d7b1e6811985a34800a0e0efc18f5907185d109565"),
+        "{shown}"
+    );
 
     seller.refused(
         1,
