@@ -351,6 +351,21 @@ fn a_service_that_does_not_exist_or_is_told_nothing() {
 }
 
 #[test]
+fn scopes_are_all_named_in_the_help_and_to_who_gives_another() {
+    let machine = Machine::new();
+    let help = machine.says(&["init", "--help"]);
+    let output = machine.run(&["init", "--scope", "work:reed"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for told in [&help, &said] {
+        names(
+            told,
+            &["billing:read", "events:read", "trust:*", "work:read", "work:*"],
+        );
+    }
+}
+
+#[test]
 fn an_exchange_that_was_killed_does_not_run_whatever_it_has_noted() {
     let machine = Machine::new();
     let mut running = machine.start();
