@@ -93,7 +93,8 @@ impl Bid {
                 .with("provider_id", provider.clone())
                 .one_of(
                     &["work_id", "provider_id"],
-                    "--work WORK for the live bids on a work of yours, or --provider PROVIDER for the bids of a provider of yours",
+                    "--work WORK for the live bids on a work of yours, or --provider PROVIDER for the bids of a provider \
+                     of yours",
                 )
                 .rows(&[
                     "bid_id",
