@@ -55,7 +55,8 @@ pub(crate) struct DayArgs {
     /// How many batches are published.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_WORKS)))]
     works: u32,
-    /// Chooses images, kinds of work and moments; the same seed makes the same day.
+    /// Chooses images, kinds of work and when the exchange is killed; the same seed publishes the same works, and who wins them
+    /// also depends on who is faster.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Where everything is kept; a new day empties it [default: aex-market-day-<user> in the folder of temporary files].

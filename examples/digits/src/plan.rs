@@ -91,7 +91,7 @@ impl Plan {
     }
 }
 
-/// A day of so many works. The same seed makes the same day.
+/// The works of a day. The same seed makes the same works.
 pub(crate) fn day(works: usize, seed: u64, market: &[Image]) -> Vec<Plan> {
     let mut dice = StdRng::seed_from_u64(seed);
     let plan = |number: usize| {
@@ -140,7 +140,7 @@ mod tests {
     use crate::images;
 
     #[test]
-    fn the_same_seed_makes_the_same_day_and_another_seed_another() {
+    fn the_same_seed_makes_the_same_works_and_another_seed_others() {
         let market = images::load().unwrap().market;
         let shown = |seed| -> Vec<_> {
             day(30, seed, &market)

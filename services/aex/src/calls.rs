@@ -141,7 +141,11 @@ impl Caller {
                     Problem::new(words)
                 }
             }
-            None if is_unanswered || status.code() == Code::Unknown => Problem::unreached(format!(
+            None if is_foreign(status) => Problem::unreached(format!(
+                "{} does not answer as an edge of an exchange: check --server / AEX_SERVER",
+                self.place
+            )),
+            None if is_unanswered || is_of_transport(status) => Problem::unreached(format!(
                 "cannot reach {}: is an exchange running there?",
                 self.place
             )),
@@ -152,6 +156,28 @@ impl Caller {
             problem,
         }
     }
+}
+
+/// What broke under the call is the source of a status that the transport made; a status that was received has none.
+fn is_of_transport(status: &Status) -> bool {
+    status.code() == Code::Unknown
+        || (status.code() == Code::Internal && std::error::Error::source(status).is_some())
+}
+
+/// Does something answer that speaks no HTTP/2, or HTTP/2 and no gRPC? The transport has words for it and no types. When the
+/// connection is given up before the call is sent, the call only knows that it was cancelled.
+fn is_foreign(status: &Status) -> bool {
+    let mut cause = std::error::Error::source(status);
+    if status.code() == Code::Cancelled && cause.is_some() {
+        return true;
+    }
+    while let Some(error) = cause {
+        if error.to_string().contains("connection error detected") {
+            return true;
+        }
+        cause = error.source();
+    }
+    status.message().starts_with("grpc-status header missing")
 }
 
 /// What to do about a refusal, where the reason alone tells it.
@@ -184,7 +210,10 @@ const ADVICE: &[(&str, &str)] = &[
         "INSUFFICIENT_FUNDS",
         "see `aex balance`; `aex deposit AMOUNT` brings money in",
     ),
-    ("WORK_NOT_FOUND", "`aex work list` lists yours"),
+    (
+        "WORK_NOT_FOUND",
+        "`aex work list` lists yours; a provider sees new work with `aex provider watch`",
+    ),
     (
         "WORK_NOT_CANCELLABLE",
         "`aex work get WORK` tells where it stands",
@@ -194,7 +223,10 @@ const ADVICE: &[(&str, &str)] = &[
         "EVALUATION_NOT_FOUND",
         "bids are ranked when the bid window closes: `aex work get WORK` tells when",
     ),
-    ("BID_NOT_FOUND", "`aex bid list` lists those that you may see"),
+    (
+        "BID_NOT_FOUND",
+        "`aex bid list` lists those that you may see: --work WORK, or --provider PROVIDER",
+    ),
     (
         "BID_NOT_RANKED",
         "`aex work ranking WORK` lists the bids that can be awarded",

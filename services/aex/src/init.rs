@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aex_identity::domain::scope::{Scope, UnknownScope};
 use aex_kit::{Hosted, Runtime};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -28,15 +29,19 @@ pub(crate) struct Init {
     /// What it does here.
     #[arg(long = "type", value_enum, default_value_t = TenantType::Both)]
     tenant_type: TenantType,
-    /// What the key may do, for example work:read; may be given again. By default everything.
-    #[arg(long = "scope", default_value = "*")]
-    scopes: Vec<String>,
+    #[arg(long = "scope", value_name = "SCOPE", default_value = "*", help = scopes())]
+    scopes: Vec<Scope>,
     /// Belongs to the exchange's own house: it may trade with itself.
     #[arg(long)]
     internal: bool,
     /// Prints JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// Identity knows which scopes there are, and says so in its refusal of another one.
+fn scopes() -> String {
+    format!("What the key may do; may be given again. Each {UnknownScope}")
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -93,7 +98,7 @@ pub(crate) async fn run(options: Init) -> Result<(), Problem> {
             "aex.identity.v1.IdentityService/CreateApiKey",
             json!({
                 "idempotency_key": key(), "tenant_id": tenant_id, "display_name": "first key",
-                "scopes": options.scopes,
+                "scopes": options.scopes.iter().map(Scope::as_str).collect::<Vec<_>>(),
             }),
         )
         .await?;

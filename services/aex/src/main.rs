@@ -223,6 +223,110 @@ mod tests {
             .collect()
     }
 
+    /// Which option carries which field, and in how many of the field's unit the help counts.
+    const LIMITED: &[(&str, &str, i64)] = &[
+        (
+            "work publish window",
+            "work_publisher.v1.PublishWorkRequest.bid_window",
+            1000,
+        ),
+        (
+            "work publish category",
+            "work_publisher.v1.PublishWorkRequest.category",
+            1,
+        ),
+        (
+            "work publish description",
+            "work_publisher.v1.PublishWorkRequest.description",
+            1,
+        ),
+        (
+            "work publish payload",
+            "work_publisher.v1.PublishWorkRequest.payload",
+            1 << 20,
+        ),
+        (
+            "work publish payload",
+            "work_publisher.v1.PublishWorkRequest.payload_size_bytes",
+            1 << 20,
+        ),
+        (
+            "bid submit confidence",
+            "bid_gateway.v1.SubmitBidRequest.confidence",
+            1,
+        ),
+        (
+            "bid submit approach",
+            "bid_gateway.v1.SubmitBidRequest.approach",
+            1 << 10,
+        ),
+        (
+            "contract complete summary",
+            "contract_engine.v1.CompleteContractRequest.summary",
+            1,
+        ),
+        (
+            "contract complete result",
+            "contract_engine.v1.CompleteContractRequest.result",
+            1 << 20,
+        ),
+        (
+            "contract complete result",
+            "contract_engine.v1.CompleteContractRequest.result_size_bytes",
+            1 << 20,
+        ),
+        (
+            "contract progress message",
+            "contract_engine.v1.ReportProgressRequest.message",
+            1,
+        ),
+        (
+            "contract progress percent",
+            "contract_engine.v1.ReportProgressRequest.percent",
+            1,
+        ),
+    ];
+
+    /// What `--help` says of an option, which comes after its command.
+    fn help(option: &str) -> String {
+        let (line, option) = option.rsplit_once(' ').unwrap();
+        let cli = Cli::command();
+        let command = line
+            .split(' ')
+            .fold(&cli, |command, name| command.find_subcommand(name).unwrap());
+        let option = command.get_arguments().find(|known| known.get_id() == option);
+        option.unwrap().get_help().unwrap().to_string()
+    }
+
+    #[test]
+    fn help_says_the_limits_of_the_contracts() {
+        let limits = POOL.get_extension_by_name("aex.common.v1.limits").unwrap();
+        for (option, field, of) in LIMITED {
+            let (request, name) = field.rsplit_once('.').unwrap();
+            let request = POOL.get_message_by_name(&format!("aex.{request}")).unwrap();
+            let options = request.get_field_by_name(name).unwrap().options();
+            let options = options.get_extension(&limits);
+            let stated = options.as_message().unwrap();
+            let help = help(option).replace(',', "");
+            for name in ["min", "max", "max_len"] {
+                if !stated.has_field_by_name(name) {
+                    continue;
+                }
+                let value = stated.get_field_by_name(name).unwrap();
+                let value = value
+                    .as_i64()
+                    .or(value.as_u64().map(u64::cast_signed))
+                    .or(value.as_i32().map(i64::from))
+                    .or(value.as_u32().map(i64::from))
+                    .unwrap();
+                assert!(
+                    help.contains(&(value / of).to_string()),
+                    "{option} {field}: {help}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn every_command_is_a_request_of_the_contracts() {
         for line in [
@@ -236,10 +340,11 @@ mod tests {
             "bid submit work_1 4 --confidence 0.5 --approach x --endpoint https://x --provider p --valid-for 60",
             "bid get bid_1",
             "bid list --work work_1",
+            "bid list --provider p",
             "bid withdraw bid_1",
             "contract award work_1 bid_1",
             "contract start c",
-            "contract payload c --to x",
+            "contract payload c --out x",
             "contract progress c 50 --message half",
             "contract result c",
             "contract complete c --summary x --result Cargo.toml",

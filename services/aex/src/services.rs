@@ -177,7 +177,7 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Service>, Problem> 
             .find(|service| service.name == name)
             .ok_or_else(|| {
                 let known: Vec<_> = SERVICES.iter().map(|service| service.name).collect();
-                Problem::new(match nearest(name, known.iter().copied()) {
+                Problem::usage(match nearest(name, known.iter().copied()) {
                     Some(near) => format!("there is no service {name}: did you mean {near}?"),
                     None => format!(
                         "there is no service {name}: choose from {}, gateway",

@@ -1,15 +1,24 @@
 //! Prints answers: JSON for programs, tables for people.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::{
+    fmt::Write as _,
+    io::{IsTerminal as _, Write as _},
+};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use crate::problem::Problem;
+use crate::{home::hex, problem::Problem};
 
 /// Writes to standard output; a reader that went away ends the command quietly.
 pub(crate) fn out(text: &str) -> Result<(), Problem> {
+    bytes(text.as_bytes())
+}
+
+/// Writes what need not be a text.
+pub(crate) fn bytes(content: &[u8]) -> Result<(), Problem> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(content).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         other => Ok(other?),
     }
@@ -33,10 +42,25 @@ pub(crate) fn pretty(value: &Value) -> Result<(), Problem> {
 
 /// The answer of a command: the fields of a resource, then each list as a table.
 pub(crate) fn answer(value: &Value, columns: &[&str]) -> Result<(), Problem> {
-    out(&told(value, columns))
+    out(&told(value, columns, room()))
 }
 
-fn told(answer: &Value, columns: &[&str]) -> String {
+/// How many characters a line of the terminal holds; `None` when nobody looks at one, and a text may be as long as it is.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how wide a terminal is, its shell says; it configures nothing"
+)]
+fn room() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let set = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let own = || rustix::termios::tcgetwinsize(&stdout).map(|size| usize::from(size.ws_col));
+    set.or_else(|| own().ok()).filter(|width| *width > 0)
+}
+
+fn told(answer: &Value, columns: &[&str], room: Option<usize>) -> String {
     let Value::Object(fields) = answer else {
         return format!("{}\n", word("", answer));
     };
@@ -49,10 +73,13 @@ fn told(answer: &Value, columns: &[&str]) -> String {
     let mut single = Vec::new();
     let mut more = String::new();
     let mut tables = String::new();
+    let mut has_list = false;
     for (name, field) in fields {
         match field {
-            Value::Array(rows) if is_rows(field) && (!rows.is_empty() || !columns.is_empty()) => {
-                tables.push_str(&table(rows, columns));
+            // That a list is empty is worth a word only when no other list is shown.
+            Value::Array(rows) if rows.is_empty() && !columns.is_empty() => has_list = true,
+            Value::Array(rows) if is_rows(field) && !rows.is_empty() => {
+                tables.push_str(&table(rows, columns, room));
             }
             Value::String(token) if name == "next_page_token" => {
                 if !token.is_empty() {
@@ -73,20 +100,19 @@ fn told(answer: &Value, columns: &[&str]) -> String {
     if single.is_empty() && tables.is_empty() && columns.is_empty() {
         return "done\n".to_owned();
     }
-    if single.is_empty() && tables.is_empty() {
+    if tables.is_empty() && (single.is_empty() || has_list) {
         tables.push_str(NOTHING);
     }
     format!("{}{tables}{more}", listed(&single))
 }
 
 const NOTHING: &str = "nothing to list\n";
-/// The longest that one cell of a table is shown.
-const CELL: usize = 60;
+/// What stands between two columns.
+const GAP: &str = "  ";
+/// The least that is left of a cell.
+const CELL: usize = 12;
 
-fn table(rows: &[Value], columns: &[&str]) -> String {
-    let Some(first) = rows.first() else {
-        return NOTHING.to_owned();
-    };
+fn table(rows: &[Value], columns: &[&str], room: Option<usize>) -> String {
     // Columns that no row has say nothing; rows of another kind than the columns were chosen for show all their fields.
     let mut columns: Vec<&str> = columns
         .iter()
@@ -94,22 +120,21 @@ fn table(rows: &[Value], columns: &[&str]) -> String {
         .filter(|column| rows.iter().any(|row| row.get(column).is_some()))
         .collect();
     if columns.is_empty() {
-        let own = first.as_object().into_iter().flat_map(|row| row.keys());
-        columns = own.map(String::as_str).collect();
+        let own = rows.first().and_then(Value::as_object).into_iter().flatten();
+        columns = own.map(|(name, _)| name.as_str()).collect();
     }
     let mut lines = vec![columns.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>()];
     lines.extend(rows.iter().map(|row| {
         columns
             .iter()
             .map(|column| {
-                cut(row
-                    .get(column)
+                row.get(column)
                     .map(|value| word(column, value))
-                    .unwrap_or_default())
+                    .unwrap_or_default()
             })
             .collect()
     }));
-    let widths: Vec<usize> = (0..columns.len())
+    let mut widths: Vec<usize> = (0..columns.len())
         .map(|at| {
             lines
                 .iter()
@@ -119,23 +144,41 @@ fn table(rows: &[Value], columns: &[&str]) -> String {
                 .unwrap_or(0)
         })
         .collect();
+    if let Some(room) = room {
+        narrow(&mut widths, &columns, room);
+    }
     let mut text = String::new();
     for line in lines {
         let cells: Vec<_> = line
-            .iter()
+            .into_iter()
             .zip(&widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
+            .map(|(cell, width)| format!("{:width$}", cut(cell, *width)))
             .collect();
-        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+        let _ = writeln!(text, "{}", cells.join(GAP).trim_end());
     }
     text
 }
 
-fn cut(cell: String) -> String {
-    if cell.chars().count() <= CELL {
+/// Takes from the widest column, again and again, until a line fits. Ids stay whole: they are there to be copied.
+fn narrow(widths: &mut [usize], columns: &[&str], room: usize) {
+    let gaps = GAP.len() * widths.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > room {
+        let texts = widths.iter_mut().zip(columns);
+        let widest = texts
+            .filter(|(width, name)| **width > CELL && !name.ends_with("_id"))
+            .max_by_key(|(width, _)| **width);
+        match widest {
+            Some((width, _)) => *width -= 1,
+            None => return,
+        }
+    }
+}
+
+fn cut(cell: String, width: usize) -> String {
+    if cell.chars().count() <= width {
         return cell;
     }
-    let mut short: String = cell.chars().take(CELL - 1).collect();
+    let mut short: String = cell.chars().take(width.saturating_sub(1)).collect();
     short.push('…');
     short
 }
@@ -189,6 +232,12 @@ fn word(name: &str, value: &Value) -> String {
 }
 
 fn text_word(name: &str, text: &str) -> String {
+    // As `sha256sum` prints it.
+    if name.ends_with("sha256") {
+        return STANDARD
+            .decode(text)
+            .map_or_else(|_| text.to_owned(), |digest| hex(&digest));
+    }
     if name.ends_with("_time") || name.ends_with("_deadline") {
         return match text.split_once('.') {
             Some((seconds, rest)) if rest.ends_with('Z') => format!("{seconds}Z"),
@@ -224,15 +273,15 @@ mod tests {
         ], "next_page_token": "abc"});
         let columns = ["work_id", "status", "max_price", "nowhere"];
         assert_eq!(
-            told(&works, &columns),
+            told(&works, &columns, None),
             "WORK_ID  STATUS  MAX_PRICE\nwork_1   open    5.25 USD\nwork_22\nmore with --page-token abc\n"
         );
         assert_eq!(
-            told(&json!({"works": [], "next_page_token": ""}), &columns),
+            told(&json!({"works": [], "next_page_token": ""}), &columns, None),
             NOTHING
         );
-        assert_eq!(told(&json!({}), &columns), NOTHING);
-        assert_eq!(told(&json!({}), &[]), "done\n");
+        assert_eq!(told(&json!({}), &columns, None), NOTHING);
+        assert_eq!(told(&json!({}), &[], None), "done\n");
     }
 
     #[test]
@@ -244,6 +293,7 @@ mod tests {
                 "constraints": {"max_latency": "3s", "fee": {"currency_code": "USD", "amount": "1"}},
             }}),
             &[],
+            None,
         );
         assert_eq!(
             text,
@@ -254,12 +304,43 @@ mod tests {
     }
 
     #[test]
-    fn a_long_cell_is_cut_and_a_currency_is_no_enum() {
-        let rows = json!({"rows": [{"formula": "x".repeat(90), "currency_code": "USD"}]});
-        let text = told(&rows, &["currency_code", "formula"]);
+    fn a_long_cell_is_cut_to_the_terminal_and_a_currency_is_no_enum() {
+        let long = "x".repeat(90);
+        let rows = json!({"rows": [{"formula": long, "currency_code": "USD"}]});
+        let columns = ["currency_code", "formula"];
+        let text = told(&rows, &columns, Some(40));
         assert!(
-            text.ends_with(&format!("USD            {}…\n", "x".repeat(CELL - 1))),
+            text.ends_with(&format!("USD            {}…\n", "x".repeat(24))),
             "{text}"
         );
+        for room in [None, Some(105), Some(500)] {
+            let text = told(&rows, &columns, room);
+            assert!(text.ends_with(&format!("USD            {long}\n")), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_never_cut() {
+        let id = "work_01h455vb4pex5vsknk084sn02q";
+        let rows = json!({"rows": [{"work_id": id, "reason": "y".repeat(50)}]});
+        let text = told(&rows, &["work_id", "reason"], Some(20));
+        assert!(text.ends_with(&format!("{id}  {}…\n", "y".repeat(11))), "{text}");
+    }
+
+    #[test]
+    fn an_empty_list_is_left_out_beside_another() {
+        let columns = ["rank", "reason"];
+        let ranked = json!({"ranked": [{"rank": 1}], "disqualified": []});
+        assert_eq!(told(&ranked, &columns, None), "RANK\n1\n");
+        let refused = json!({"ranked": [], "disqualified": [{"reason": "late"}]});
+        assert_eq!(told(&refused, &columns, None), "REASON\nlate\n");
+        let none = json!({"work_id": "w", "ranked": [], "disqualified": []});
+        assert_eq!(told(&none, &columns, None), format!("work_id  w\n{NOTHING}"));
+    }
+
+    #[test]
+    fn a_digest_is_shown_as_sha256sum_shows_it() {
+        let text = told(&json!({"sha256": "AAH/", "payload_sha256": ""}), &[], None);
+        assert_eq!(text, "sha256  0001ff\n");
     }
 }

@@ -19,31 +19,47 @@ pub(crate) enum Bid {
         #[command(flatten)]
         price: Price,
         /// How sure of success, from 0 to 1.
-        #[arg(long, default_value_t = 0.8)]
+        #[arg(long, default_value_t = 0.8, value_parser = chance, allow_hyphen_values = true)]
         confidence: f64,
-        /// How it will be done.
+        /// How it will be done, at most 1 KiB.
         #[arg(long, default_value = "")]
         approach: String,
-        /// Where the consumer's agent reaches yours.
+        /// Where the consumer's agent reaches yours, an https URL.
         #[arg(long)]
         endpoint: String,
         /// Which of your providers bids; a key that is bound to one implies it.
         #[arg(long, default_value = "")]
         provider: String,
-        /// For how many seconds the bid stands.
-        #[arg(long, default_value_t = 3600)]
+        /// For how many seconds the bid stands, 1 or more.
+        #[arg(
+            long,
+            default_value_t = 3600,
+            value_parser = clap::value_parser!(u64).range(1..),
+            allow_negative_numbers = true
+        )]
         valid_for: u64,
     },
     /// Shows one bid.
     Get { bid_id: String },
-    /// Lists bids that you may see.
+    /// Lists the live bids on a work of yours, or the bids of a provider of yours: one of the two is needed.
     List {
-        /// Only on this work.
-        #[arg(long, default_value = "")]
-        work: String,
+        /// The live bids on this work of yours.
+        #[arg(long, value_name = "WORK", conflicts_with = "provider")]
+        work: Option<String>,
+        /// The bids of this provider of yours.
+        #[arg(long, value_name = "PROVIDER")]
+        provider: Option<String>,
     },
     /// Takes a bid back.
     Withdraw { bid_id: String },
+}
+
+/// JSON has no word for a number that is none, and would leave the field out.
+fn chance(text: &str) -> Result<f64, &'static str> {
+    match text.parse::<f64>() {
+        Ok(chance) if (0.0..=1.0).contains(&chance) => Ok(chance),
+        _ => Err("must be a number from 0 to 1"),
+    }
 }
 
 impl Bid {
@@ -72,15 +88,23 @@ impl Bid {
                 )
             }
             Self::Get { bid_id } => query(GATEWAY, "GetBid", json!({"bid_id": bid_id})),
-            Self::List { work } => query(GATEWAY, "ListBids", json!({"work_id": work})).rows(&[
-                "bid_id",
-                "work_id",
-                "status",
-                "price",
-                "confidence",
-                "revision",
-                "receive_time",
-            ]),
+            Self::List { work, provider } => query(GATEWAY, "ListBids", json!({}))
+                .with("work_id", work.clone())
+                .with("provider_id", provider.clone())
+                .one_of(
+                    &["work_id", "provider_id"],
+                    "--work WORK for the live bids on a work of yours, or --provider PROVIDER for the bids of a provider \
+                     of yours",
+                )
+                .rows(&[
+                    "bid_id",
+                    "work_id",
+                    "status",
+                    "price",
+                    "confidence",
+                    "revision",
+                    "receive_time",
+                ]),
             Self::Withdraw { bid_id } => change(GATEWAY, "WithdrawBid", json!({"bid_id": bid_id})),
         }
     }

@@ -19,16 +19,17 @@ pub(crate) enum Contract {
     /// Shows what the provider works on.
     Payload {
         contract_id: String,
-        /// Writes its bytes to this file.
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
+        /// Writes the content to this file, `-` for standard output; without it, it is shown as base64.
+        #[arg(long, value_name = "FILE", alias = "to")]
+        out: Option<PathBuf>,
     },
     /// Says how far the provider is.
     Progress {
         contract_id: String,
         /// From 0 to 100.
+        #[arg(allow_negative_numbers = true)]
         percent: u32,
-        /// In a few words.
+        /// In a few words, at most 500 bytes.
         #[arg(long, default_value = "")]
         message: String,
     },
@@ -38,22 +39,23 @@ pub(crate) enum Contract {
         /// Says that it did not succeed.
         #[arg(long)]
         failed: bool,
-        /// In a few words.
+        /// In a few words, at most 1,000 bytes.
         #[arg(long, default_value = "")]
         summary: String,
-        /// What was made.
+        /// What was made, at most 4 MiB; up to 10 MiB may be kept elsewhere, and `--request` tells where: `result_location`,
+        /// with `result_sha256` and `result_size_bytes`.
         #[arg(long, value_name = "FILE")]
         result: Option<PathBuf>,
-        /// What the result is.
+        /// What the result is: its media type.
         #[arg(long, default_value = "application/octet-stream")]
         result_type: String,
     },
     /// Shows what was delivered.
     Result {
         contract_id: String,
-        /// Writes its bytes to this file.
-        #[arg(long, value_name = "FILE")]
-        to: Option<PathBuf>,
+        /// Writes the content to this file, `-` for standard output; without it, it is shown as base64.
+        #[arg(long, value_name = "FILE", alias = "to")]
+        out: Option<PathBuf>,
     },
     /// Accepts what was delivered: the provider is paid.
     Accept { contract_id: String },
@@ -82,8 +84,8 @@ impl Contract {
                 json!({"work_id": work_id, "bid_id": bid_id}),
             ),
             Self::Start { contract_id } => change(ENGINE, "StartContract", one(contract_id)),
-            Self::Payload { contract_id, to } => {
-                query(ENGINE, "GetContractPayload", one(contract_id)).kept("payload", to.clone())
+            Self::Payload { contract_id, out } => {
+                query(ENGINE, "GetContractPayload", one(contract_id)).kept("payload", out.clone())
             }
             Self::Progress {
                 contract_id,
@@ -105,13 +107,13 @@ impl Contract {
                 "CompleteContract",
                 json!({"contract_id": contract_id, "success": !failed, "summary": summary}),
             )
-            .with("result", content(result.as_deref())?)
+            .with("result", content("--result", result.as_deref())?)
             .with(
                 "result_content_type",
                 result.as_ref().map(|_| result_type.clone()),
             ),
-            Self::Result { contract_id, to } => {
-                query(ENGINE, "GetContractResult", one(contract_id)).kept("result", to.clone())
+            Self::Result { contract_id, out } => {
+                query(ENGINE, "GetContractResult", one(contract_id)).kept("result", out.clone())
             }
             Self::Accept { contract_id } => change(ENGINE, "AcceptContract", one(contract_id)),
             Self::Reject { contract_id, reason } => {

@@ -16,6 +16,7 @@ use tokio_rustls::{
 use tonic::transport::Endpoint;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
+use super::unread;
 use crate::{calls::Caller, problem::Problem};
 
 /// Where the exchange is and who calls.
@@ -59,10 +60,7 @@ pub(crate) struct Door {
 impl Door {
     pub(super) fn caller(&self) -> Result<Caller, Problem> {
         let key = match &self.key_file {
-            Some(path) => Some(
-                fs::read_to_string(path)
-                    .map_err(|error| Problem::new(format!("{}: {error}", path.display())))?,
-            ),
+            Some(path) => Some(fs::read_to_string(path).map_err(|error| unread("--key-file", path, &error))?),
             None => self.api_key.clone(),
         };
         let authorization = key
@@ -110,9 +108,9 @@ impl Door {
 
     fn tls(&self) -> Result<TlsConnector, Problem> {
         let path = self.ca_file.as_ref().ok_or_else(|| {
-            Problem::new("an https edge needs --ca-file: the certificates that it is trusted by")
+            Problem::usage("an https edge needs --ca-file: the certificates that it is trusted by")
         })?;
-        let pem = fs::read(path).map_err(|error| Problem::new(format!("{}: {error}", path.display())))?;
+        let pem = fs::read(path).map_err(|error| unread("--ca-file", path, &error))?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             roots.add(certificate?)?;

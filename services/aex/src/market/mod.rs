@@ -39,6 +39,8 @@ pub(crate) struct Ask {
     pub(crate) kind: Kind,
     /// A field of the answer whose bytes go to a file.
     kept: Option<(&'static str, PathBuf)>,
+    /// Fields of which one is needed, and how to give them.
+    needed: Option<(&'static [&'static str], &'static str)>,
 }
 
 /// What a command does to the exchange.
@@ -59,6 +61,7 @@ fn ask(kind: Kind, service: &str, method: &str, body: Value) -> Ask {
         columns: &[],
         kind,
         kept: None,
+        needed: None,
     }
 }
 
@@ -88,6 +91,12 @@ impl Ask {
         self
     }
 
+    /// One of these fields is needed; `--request` may bring it too.
+    fn one_of(mut self, fields: &'static [&'static str], how: &'static str) -> Self {
+        self.needed = Some((fields, how));
+        self
+    }
+
     /// The bytes of a field of the answer go to a file, when one is named.
     fn kept(mut self, field: &'static str, file: Option<PathBuf>) -> Self {
         self.kept = file.map(|file| (field, file));
@@ -106,7 +115,15 @@ impl Ask {
         let answered = caller.unary(&self.method, self.body).await;
         let mut answer = told(answered.map_err(|refusal| Problem::from(refusal).when_unanswered(&again))?);
         if let Some((field, file)) = &self.kept {
-            keep(&mut answer, field, file)?;
+            let bytes = content_of(&answer, field)?;
+            if file.as_os_str() == "-" {
+                return show::bytes(&bytes);
+            }
+            fs::write(file, bytes)
+                .map_err(|error| Problem::new(format!("--out {}: {error}", file.display())))?;
+            if let Some(shown) = answer.get_mut(*field) {
+                *shown = json!(format!("written to {}", file.display()));
+            }
         }
         if door.json {
             show::pretty(&answer)
@@ -146,22 +163,21 @@ impl Ask {
                 .map_err(|error| Problem::usage(format!("--request is no JSON object: {error}")))?;
             fields.extend(more);
         }
-        Ok(())
+        match self.needed {
+            Some((needed, how)) if !needed.iter().any(|name| fields.contains_key(*name)) => {
+                Err(Problem::usage(format!("give {how}")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-/// Writes the bytes of a field to a file and says so in their place.
-fn keep(answer: &mut Value, field: &str, file: &Path) -> Result<(), Problem> {
-    let stored = answer
-        .get_mut(field)
-        .ok_or_else(|| Problem::new(format!("there is no {field} to write to {}", file.display())))?;
-    let bytes = stored
-        .as_str()
+/// The bytes of a field.
+fn content_of(answer: &Value, field: &str) -> Result<Vec<u8>, Problem> {
+    let stored = answer.get(field).and_then(Value::as_str);
+    stored
         .and_then(|text| STANDARD.decode(text).ok())
-        .unwrap_or_default();
-    fs::write(file, bytes).map_err(|error| Problem::new(format!("{}: {error}", file.display())))?;
-    *stored = json!(format!("written to {}", file.display()));
-    Ok(())
+        .ok_or_else(|| Problem::new(format!("the answer has no {field}")))
 }
 
 /// Events travel as bytes; people read them decoded.
@@ -192,12 +208,17 @@ fn event(stored: &Value) -> Option<Value> {
     Some(event)
 }
 
-/// The content of a file, as JSON carries it.
-fn content(file: Option<&Path>) -> Result<Option<String>, Problem> {
+/// The content of the file that an option names, as JSON carries it.
+fn content(option: &str, file: Option<&Path>) -> Result<Option<String>, Problem> {
     file.map(|path| {
         fs::read(path)
             .map(|bytes| STANDARD.encode(bytes))
-            .map_err(|error| Problem::new(format!("{}: {error}", path.display())))
+            .map_err(|error| unread(option, path, &error))
     })
     .transpose()
+}
+
+/// The file that an option names cannot be read.
+fn unread(option: &str, path: &Path, error: &std::io::Error) -> Problem {
+    Problem::usage(format!("{option} {}: {error}", path.display()))
 }

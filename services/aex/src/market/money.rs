@@ -11,6 +11,7 @@ const SETTLEMENT: &str = "aex.settlement.v1.SettlementService";
 #[derive(Debug, Args)]
 pub(crate) struct Price {
     /// How much, for example 5.25.
+    #[arg(allow_negative_numbers = true)]
     amount: String,
     /// Of which currency.
     #[arg(long, default_value = "USD")]

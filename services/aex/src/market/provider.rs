@@ -10,7 +10,7 @@ use clap::Subcommand;
 use ed25519_dalek::{Signer as _, SigningKey, pkcs8::DecodePrivateKey as _};
 use serde_json::{Map, Value, json};
 
-use super::{Ask, change, query, watch};
+use super::{Ask, change, query, unread, watch};
 use crate::problem::Problem;
 
 const REGISTRY: &str = "aex.provider_registry.v1.ProviderRegistryService";
@@ -189,10 +189,9 @@ fn camel(name: &str) -> String {
 }
 
 fn add_agent(provider_id: &str, name: &str, file: &Path) -> Result<Ask, Problem> {
-    let pem =
-        fs::read_to_string(file).map_err(|error| Problem::new(format!("{}: {error}", file.display())))?;
+    let pem = fs::read_to_string(file).map_err(|error| unread("--agent-key", file, &error))?;
     let key = SigningKey::from_pkcs8_pem(&pem).map_err(|_| {
-        Problem::new(format!(
+        Problem::usage(format!(
             "{} is no Ed25519 private key: make one with `openssl genpkey -algorithm ed25519 -out {0}`",
             file.display()
         ))

@@ -15,25 +15,26 @@ const EVALUATOR: &str = "aex.bid_evaluator.v1.BidEvaluatorService";
 pub(crate) enum Work {
     /// Publishes work for providers to bid on.
     Publish {
-        /// What kind of work, for example vision.classification.
+        /// What kind of work, for example vision.classification; at most 64 bytes.
         #[arg(long)]
         category: String,
-        /// What is to be done.
+        /// What is to be done, at most 4,000 bytes.
         #[arg(long)]
         description: String,
         /// The most that it may cost.
         #[command(flatten)]
         price: Price,
-        /// How long bids are taken, in seconds.
-        #[arg(long)]
-        window: Option<u32>,
+        /// How long bids are taken, 5 to 300 seconds; without it, 30.
+        #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+        window: Option<i64>,
         /// Awards the best bid by itself.
         #[arg(long)]
         auto_award: bool,
-        /// What the awarded provider works on.
+        /// What the awarded provider works on, at most 4 MiB; up to 10 MiB may be kept elsewhere, and `--request` tells where:
+        /// `payload_location`, with `payload_sha256` and `payload_size_bytes`.
         #[arg(long, value_name = "FILE")]
         payload: Option<PathBuf>,
-        /// What the payload is.
+        /// What the payload is: its media type.
         #[arg(long, default_value = "application/octet-stream")]
         payload_type: String,
     },
@@ -69,7 +70,7 @@ impl Work {
                 });
                 change(PUBLISHER, "PublishWork", body)
                     .with("bid_window", window.map(|seconds| format!("{seconds}s")))
-                    .with("payload", content(payload.as_deref())?)
+                    .with("payload", content("--payload", payload.as_deref())?)
                     .with(
                         "payload_content_type",
                         payload.as_ref().map(|_| payload_type.clone()),

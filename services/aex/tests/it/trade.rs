@@ -218,6 +218,11 @@ fn a_whole_trade_by_the_command_line() {
         &[&submit[..], &["--endpoint", "https://agent.example"]].concat(),
     );
     assert!(buyer.says(&["bid", "list", "--work", &work]).contains(&bid));
+    assert!(
+        seller
+            .says(&["bid", "list", "--provider", &provider])
+            .contains(&bid)
+    );
     assert!(seller.says(&["bid", "get", &bid]).contains("4 USD"));
 
     let contract = buyer.text("/contract/contract_id", &["contract", "award", &work, &bid]);
@@ -226,7 +231,7 @@ fn a_whole_trade_by_the_command_line() {
     assert!(buyer.says(&["work", "explain", &work, &bid]).contains("FORMULA"));
     seller.says(&["contract", "start", &contract]);
     let received = machine.folder.path().join("received").display().to_string();
-    seller.says(&["contract", "payload", &contract, "--to", &received]);
+    seller.says(&["contract", "payload", &contract, "--out", &received]);
     assert_eq!(fs::read_to_string(&received).unwrap(), "0123456789");
     seller.says(&["contract", "progress", &contract, "50", "--message", "half"]);
     let result = write(&machine, "result", "ten digits").display().to_string();
@@ -239,8 +244,18 @@ fn a_whole_trade_by_the_command_line() {
         "--result",
         &result,
     ]);
-    buyer.says(&["contract", "result", &contract, "--to", &received]);
+    buyer.says(&["contract", "result", &contract, "--out", &received]);
     assert_eq!(fs::read_to_string(&received).unwrap(), "ten digits");
+    assert_eq!(
+        buyer.says(&["contract", "result", &contract, "--out", "-"]),
+        "ten digits"
+    );
+    let shown = buyer.says(&["contract", "result", &contract]);
+    // What `printf 'ten digits' | sha256sum` says.
+    assert!(
+        shown.contains("f83c944549481e464fa490d7b1e6811985a34800a0e0efc18f5907185d109565"),
+        "{shown}"
+    );
 
     seller.refused(
         1,
@@ -319,9 +334,15 @@ fn what_a_trader_gets_wrong_is_told_with_what_to_do() {
         );
     }
     // Amounts.
-    for amount in ["1.2345678", "1e3", "five"] {
+    for amount in ["1.2345678", "1e3", "five", "-5"] {
         told(&publish(amount, &[]), 1, &["REQUEST_INVALID", "max_price"]);
     }
+    buyer.refused(1, &["REQUEST_INVALID", "amount"], &["deposit", "-5"]);
+    told(
+        &publish("1", &["--window", "-1"]),
+        1,
+        &["REQUEST_INVALID", "bid_window", "5000"],
+    );
     told(&publish("1000", &[]), 1, &["INSUFFICIENT_FUNDS", "aex deposit"]);
     // Ids of another kind, and of nobody.
     let id = "01h455vb4pex5vsknk084sn02q";
@@ -341,6 +362,8 @@ fn what_a_trader_gets_wrong_is_told_with_what_to_do() {
     let made: Value = serde_json::from_slice(&made.stdout).unwrap();
     let work = made["work"]["work_id"].as_str().unwrap();
     let stranger = Trader::new(&machine, &running, "Grace");
+    let by_request = format!(r#"{{"work_id": "{work}"}}"#);
+    buyer.says(&["bid", "list", "--request", &by_request]);
     stranger.refused(1, &["WORK_NOT_FOUND", "aex work list"], &["work", "cancel", work]);
     buyer.says(&["work", "cancel", work]);
     buyer.refused(
@@ -351,8 +374,8 @@ fn what_a_trader_gets_wrong_is_told_with_what_to_do() {
     // Files that are not there, or are something else.
     told(
         &publish("1", &["--payload", "/nowhere"]),
-        1,
-        &["/nowhere", "No such file"],
+        2,
+        &["--payload /nowhere", "No such file"],
     );
     let odd = write(&machine, "odd.key", "nothing").display().to_string();
     let add = [
@@ -363,7 +386,7 @@ fn what_a_trader_gets_wrong_is_told_with_what_to_do() {
         "--agent-key",
         &odd,
     ];
-    buyer.refused(1, &["odd.key", "openssl genpkey"], &add);
+    buyer.refused(2, &["odd.key", "openssl genpkey"], &add);
     buyer.refused(
         2,
         &["nothing to change", "--name"],

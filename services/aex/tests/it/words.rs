@@ -1,6 +1,6 @@
 //! What goes wrong is told in one line that says what to do.
 
-use std::process::Output;
+use std::{io::Write as _, process::Output};
 
 use crate::machine::Machine;
 
@@ -135,6 +135,95 @@ fn a_wrong_key_no_key_and_no_exchange() {
 }
 
 #[test]
+fn a_server_that_is_no_exchange() {
+    for (said, answer) in [
+        (
+            "HTTP/1.1",
+            &b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"[..],
+        ),
+        ("garbage", &[0x15; 64]),
+    ] {
+        let machine = Machine::new();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = format!("http://{}", listener.local_addr().unwrap());
+        let asked = machine
+            .command(&["work", "list", "--server", &server])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(answer).unwrap();
+        let told = ended(&asked.wait_with_output().unwrap(), 3);
+        names(
+            &told,
+            &[&server, "does not answer as an edge of an exchange", "AEX_SERVER"],
+        );
+        assert!(!told.contains("h2"), "{said}: {told}");
+    }
+}
+
+#[test]
+fn what_is_refused_before_anybody_is_asked() {
+    let machine = Machine::new();
+    let publish = ["work", "publish", "1", "--category", "a.b", "--description", "x"];
+    let with = |more: &[&'static str]| [&publish[..], more].concat();
+    for (line, words) in [
+        (
+            vec!["work", "list", "--server", "https://127.0.0.1:1"],
+            &["--ca-file"][..],
+        ),
+        (
+            vec![
+                "work",
+                "list",
+                "--server",
+                "https://127.0.0.1:1",
+                "--ca-file",
+                "/nonexistent",
+            ],
+            &["--ca-file /nonexistent"],
+        ),
+        (with(&["--payload", "/nonexistent"]), &["--payload /nonexistent"]),
+        (
+            vec!["work", "list", "--key-file", "/nonexistent"],
+            &["--key-file /nonexistent"],
+        ),
+        (
+            vec!["contract", "complete", "c", "--result", "/nonexistent"],
+            &["--result /nonexistent"],
+        ),
+        (
+            vec!["provider", "add-agent", "p", "Ada", "--agent-key", "/nonexistent"],
+            &["--agent-key /nonexistent"],
+        ),
+        (vec!["bid", "list"], &["--work WORK", "--provider PROVIDER"]),
+    ] {
+        names(&ended(&machine.run(&line), 2), words);
+    }
+}
+
+#[test]
+fn a_number_that_cannot_be_meant() {
+    let machine = Machine::new();
+    let submit = ["bid", "submit", "work_1", "1", "--endpoint", "https://x"];
+    for (line, words) in [
+        (&["--confidence", "nan"][..], "must be a number from 0 to 1"),
+        (&["--confidence", "inf"], "must be a number from 0 to 1"),
+        (&["--confidence", "-inf"], "must be a number from 0 to 1"),
+        (&["--confidence=-0.1"], "must be a number from 0 to 1"),
+        (&["--confidence", "1.01"], "must be a number from 0 to 1"),
+        (&["--confidence", "sure"], "must be a number from 0 to 1"),
+        (&["--valid-for", "-5"], "-5"),
+        (&["--valid-for", "0"], "1.."),
+    ] {
+        let output = machine.run(&[&submit[..], line].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(words) && !said.contains("-- -"), "{said}");
+    }
+}
+
+#[test]
 fn a_configuration_that_cannot_be_used() {
     let machine = Machine::new();
     let file = machine.folder.path().join("aex.toml");
@@ -247,7 +336,7 @@ fn a_log_filter_that_cannot_be_read() {
 fn a_service_that_does_not_exist_or_is_told_nothing() {
     let machine = Machine::new();
     names(
-        &refused(&machine.run(&["serve", "identiti"])),
+        &ended(&machine.run(&["serve", "identiti"]), 2),
         &["identiti", "did you mean identity?"],
     );
     names(
@@ -259,6 +348,21 @@ fn a_service_that_does_not_exist_or_is_told_nothing() {
         &["no exchange runs on", "aex dev"],
     );
     names(&refused(&machine.run(&["fsck"])), &["there is no exchange in"]);
+}
+
+#[test]
+fn scopes_are_all_named_in_the_help_and_to_who_gives_another() {
+    let machine = Machine::new();
+    let help = machine.says(&["init", "--help"]);
+    let output = machine.run(&["init", "--scope", "work:reed"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for told in [&help, &said] {
+        names(
+            told,
+            &["billing:read", "events:read", "trust:*", "work:read", "work:*"],
+        );
+    }
 }
 
 #[test]
