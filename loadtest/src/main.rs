@@ -141,7 +141,7 @@ impl Scenario {
                     runs,
                     trades: if cli.quick { 1000 } else { trades },
                     warm: if cli.quick { 100 } else { 500 },
-                    yardstick: seconds(4, 1),
+                    yardstick: seconds(3, 1),
                 };
                 trades::run(aex, &cli.samples, plan).await
             }

@@ -1,8 +1,9 @@
 //! Whole trades, as many as the exchange can make: how many a second, and whether that lasts.
 //!
-//! Sixteen workers trade in a closed loop, each for one consumer; what is counted is done in ten equal parts. Before and
-//! after the first part, and before and after the last, the yardstick is measured on the same PostgreSQL while nobody
-//! trades; the rate of a part is divided by the mean of the two beside it. P4 is the last part's share by the first's.
+//! Sixteen workers trade in a closed loop, each for one consumer; what is counted is done in ten equal parts. The first and
+//! the last are cut into slices, and around each slice the yardstick is measured on the same PostgreSQL while nobody trades:
+//! the rate of a slice is divided by the mean of the two beside it, so that what the machine does meanwhile is in both. P4 is
+//! the median of the last part's shares by that of the first's. How many trades a second there are is counted in between.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -15,13 +16,15 @@ use crate::{
     machine,
     problem::Problem,
     processor,
-    report::{Samples, latencies, result, say},
+    report::{Samples, latencies, median, result, say},
     tpcb::Yardstick,
     trade::{Times, Trace, trade},
 };
 
 const WORKERS: usize = 16;
 const PARTS: usize = 10;
+/// Slices of the first part and of the last.
+const SLICES: usize = 8;
 const SIZE: Size = Size {
     consumers: WORKERS,
     categories: 8,
@@ -72,21 +75,26 @@ async fn once(aex: &Path, folder: &Path, plan: Plan, number: usize) -> Result<Ru
     let measured = measure(&exchange, &traders, &yardstick, plan).await?;
     let heading = "what\trate per second";
     let mut samples = Samples::create(folder, &format!("trades-{number}"), &machine, heading)?;
-    for (what, rates) in [("part", &measured.parts), ("yardstick", &measured.sticks)] {
-        for (place, rate) in rates.iter().enumerate() {
-            samples.line(format!("{what} {}\t{rate:.2}", place + 1))?;
-        }
-    }
     let run = Run {
-        rate: per_second(plan.trades, measured.traded),
-        slope: slope(&measured.parts, &measured.sticks)?,
+        rate: measured.rate,
+        slope: measured.last.share() / measured.first.share(),
     };
     say(format!(
         "run {number}: {} trades through the edge (plaintext loopback) and mutual TLS between services, {:.1} a second",
         plan.trades, run.rate
     ));
-    say(format!("  parts     {}", spelled(&measured.parts)));
-    say(format!("  yardstick {}", spelled(&measured.sticks)));
+    for (what, rates) in [
+        ("first", &measured.first.rates),
+        ("yardstick", &measured.first.sticks),
+        ("between", &measured.between),
+        ("last", &measured.last.rates),
+        ("yardstick", &measured.last.sticks),
+    ] {
+        say(format!("  {what:<9} {}", spelled(rates)));
+        for (place, rate) in rates.iter().enumerate() {
+            samples.line(format!("{what} {}\t{rate:.2}", place + 1))?;
+        }
+    }
     say(format!("  each      {}", measured.spent));
     let (times, acknowledged) = traders.ended()?;
     for (step, histogram) in times.steps() {
@@ -105,15 +113,37 @@ async fn once(aex: &Path, folder: &Path, plan: Plan, number: usize) -> Result<Ru
 
 /// What a run has shown.
 struct Measured {
-    parts: Vec<f64>,
-    sticks: Vec<f64>,
-    /// The time of all parts together.
-    traded: Duration,
-    /// What each trade cost, in words.
+    first: Sliced,
+    /// The rates of the parts between the first and the last.
+    between: Vec<f64>,
+    last: Sliced,
+    /// That of all of them together.
+    rate: f64,
+    /// What each of their trades cost, in words.
     spent: String,
 }
 
-/// All parts, with the yardstick around the first and the last one; what a trade costs is read from those between them.
+/// A part in slices: the rate of each, and the yardstick before the first and after each.
+struct Sliced {
+    rates: Vec<f64>,
+    sticks: Vec<f64>,
+}
+
+impl Sliced {
+    /// The median of what the slices are of the yardstick beside them.
+    fn share(&self) -> f64 {
+        let beside = self.sticks.windows(2).map(|pair| pair.iter().sum::<f64>() / 2.0);
+        let shares: Vec<f64> = self
+            .rates
+            .iter()
+            .zip(beside)
+            .map(|(rate, stick)| rate / stick)
+            .collect();
+        median(&shares)
+    }
+}
+
+/// All parts, with the yardstick around each slice of the first and the last one.
 async fn measure(
     exchange: &Exchange,
     traders: &Traders<'_>,
@@ -121,29 +151,30 @@ async fn measure(
     plan: Plan,
 ) -> Result<Measured, Problem> {
     let share = plan.trades / PARTS;
-    let (mut parts, mut sticks, mut traded) = (Vec::new(), Vec::new(), Duration::ZERO);
-    let (mut before, mut spent) = (None, String::new());
-    for part in 0..PARTS {
-        let is_last = part + 1 == PARTS;
-        if is_last && let Some(before) = &before {
-            spent = Cost::read(exchange).await?.since(before, share * (PARTS - 2));
-        }
-        if part < 2 || is_last {
+    let sliced = async || {
+        let mut sticks = vec![yardstick.sample(plan.yardstick).await?.rate];
+        let mut rates = Vec::new();
+        for _ in 0..SLICES {
+            rates.push(per_second(share / SLICES, traders.timed(share / SLICES).await?));
             sticks.push(yardstick.sample(plan.yardstick).await?.rate);
         }
-        if part == 1 {
-            before = Some(Cost::read(exchange).await?);
-        }
-        let begun = Instant::now();
-        traders.trade(share).await?;
-        traded += begun.elapsed();
-        parts.push(per_second(share, begun.elapsed()));
+        Ok::<_, Problem>(Sliced { rates, sticks })
+    };
+    let first = sliced().await?;
+    let before = Cost::read(exchange).await?;
+    let (mut between, mut traded) = (Vec::new(), Duration::ZERO);
+    for _ in 0..PARTS - 2 {
+        let span = traders.timed(share).await?;
+        between.push(per_second(share, span));
+        traded += span;
     }
-    sticks.push(yardstick.sample(plan.yardstick).await?.rate);
+    let counted = share * (PARTS - 2);
+    let spent = Cost::read(exchange).await?.since(&before, counted);
     Ok(Measured {
-        parts,
-        sticks,
-        traded,
+        first,
+        between,
+        last: sliced().await?,
+        rate: per_second(counted, traded),
         spent,
     })
 }
@@ -172,14 +203,6 @@ impl Cost {
             "{:.1} transactions, {:.1} waits for the disk, {:.1} kB of log, {processor}",
             database.commits, database.syncs, database.wal_kb
         )
-    }
-}
-
-/// The share of the last part by that of the first.
-fn slope(parts: &[f64], sticks: &[f64]) -> Result<f64, Problem> {
-    match (parts, sticks) {
-        ([first, .., last], [a, b, c, d]) => Ok((last / (c + d)) / (first / (a + b))),
-        _ => Err(Problem::new("a run without its yardsticks")),
     }
 }
 
@@ -225,6 +248,13 @@ impl<'a> Traders<'a> {
     fn forget_times(&self) -> Result<(), Problem> {
         self.noted().times = Some(Times::new()?);
         Ok(())
+    }
+
+    /// Makes so many trades. Answers how long they took.
+    async fn timed(&self, number: usize) -> Result<Duration, Problem> {
+        let begun = Instant::now();
+        self.trade(number).await?;
+        Ok(begun.elapsed())
     }
 
     /// Makes so many trades, each worker taking the next one when its last is done.
@@ -289,10 +319,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_that_slows_down_does_not_change_the_slope() {
-        let parts = [100.0, 90.0, 50.0];
-        assert!((slope(&parts, &[1000.0, 1000.0, 500.0, 500.0]).unwrap() - 1.0).abs() < 1e-9);
-        assert!((slope(&parts, &[1000.0, 1000.0, 1000.0, 1000.0]).unwrap() - 0.5).abs() < 1e-9);
-        assert!(slope(&parts, &[1.0]).is_err());
+    fn a_machine_that_slows_down_does_not_change_the_share() {
+        let sliced = |rates: &[f64], sticks: &[f64]| Sliced {
+            rates: rates.to_vec(),
+            sticks: sticks.to_vec(),
+        };
+        let first = sliced(&[100.0, 100.0, 75.0], &[1000.0, 1000.0, 1000.0, 500.0]);
+        let last = sliced(&[50.0, 10.0, 25.0], &[500.0, 500.0, 250.0, 250.0]);
+        assert!((first.share() - 0.1).abs() < 1e-9);
+        assert!(
+            (last.share() - 0.1).abs() < 1e-9,
+            "one slice that was held up does not count"
+        );
+        let slower = sliced(&[50.0, 50.0], &[1000.0, 1000.0, 1000.0]);
+        assert!((slower.share() / first.share() - 0.5).abs() < 1e-9);
     }
 }
