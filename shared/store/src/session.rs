@@ -17,8 +17,11 @@ const IDLE: Duration = Duration::from_mins(10);
 /// How long what was given up may take to end before its connection is closed.
 const REST: Duration = Duration::from_secs(5);
 
+/// How long a new connection may take to be made: longer than anybody waits for it, because a slow one serves those who come
+/// later, and not for ever, because who does not answer must not keep its place from those who would.
+const CONNECT: Duration = Duration::from_secs(10);
+
 /// The connections of a store.
-#[derive(Debug)]
 pub(crate) struct Sessions {
     pool: Pool<Connections>,
     /// One for each connection, given in the order in which they are asked for: the pool itself lets whoever comes first
@@ -41,10 +44,7 @@ impl Sessions {
             // restart of that, each costs its next user a refusal instead.
             .test_on_check_out(false)
             .error_sink(Box::new(Told))
-            .build_unchecked(Connections {
-                options,
-                patience: connect.acquire,
-            });
+            .build_unchecked(Connections(options));
         Self {
             pool,
             places: Arc::new(Semaphore::new(connect.max_connections as usize)),
@@ -80,12 +80,7 @@ impl Sessions {
 }
 
 /// Makes connections.
-#[derive(Debug)]
-struct Connections {
-    options: PgConnectOptions,
-    /// How long a new one may take: whoever does not answer must not keep its place from those who would.
-    patience: Duration,
-}
+struct Connections(PgConnectOptions);
 
 /// A connection, and what is under way on it.
 struct Connected {
@@ -108,7 +103,7 @@ impl ManageConnection for Connections {
     type Error = sqlx::Error;
 
     async fn connect(&self) -> Result<Connected, sqlx::Error> {
-        let connected = tokio::time::timeout(self.patience, self.options.connect());
+        let connected = tokio::time::timeout(CONNECT, self.0.connect());
         let sql = connected
             .await
             .map_err(|_| sqlx::Error::Io(io::ErrorKind::TimedOut.into()))??;
