@@ -79,7 +79,8 @@ pub(crate) async fn open_for(
     rows.iter().map(|shown| convert::read_shown(shown)).collect()
 }
 
-/// Opportunities that are held, and what becomes of them, which is made true at once in the end. Only the follower comes here, and it holds its position: one at a time.
+/// Opportunities that are held, and what becomes of them, which is made true at once in the end. Only the follower comes
+/// here, and it holds its position: one at a time.
 #[derive(Debug, Default)]
 pub(crate) struct Opportunities {
     held: Held<WorkId, Opportunity>,
