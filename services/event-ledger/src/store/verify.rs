@@ -18,6 +18,19 @@ pub(crate) struct Verdict {
     pub(crate) broken: Option<(u64, &'static str)>,
 }
 
+impl Verdict {
+    /// Nothing builds on an event that is missing: the hash of the one after it is taken as it stands, and the check goes on
+    /// behind that, if only to the end of the log.
+    fn missing(checked: u64, sequence: u64, end: u64) -> Self {
+        let next = sequence.saturating_add(2);
+        Self {
+            checked,
+            next: if next <= end.saturating_add(1) { next } else { 0 },
+            broken: Some((sequence, "the event is missing")),
+        }
+    }
+}
+
 type Row = (i64, Vec<u8>, Vec<u8>);
 
 /// Checks at most so many events from a place on.
@@ -27,9 +40,10 @@ pub(crate) async fn chain(tx: &mut Tx<'_>, from: u64, most: u64) -> Result<Verdi
     let upto = end.sequence.min(from.saturating_add(most).saturating_sub(1));
     let Some(mut before) = hash_before(tx, from).await? else {
         let is_missing = from <= end.sequence.saturating_add(1);
-        return Ok(Verdict {
-            broken: is_missing.then_some((from.saturating_sub(1), "the event is missing")),
-            ..Verdict::default()
+        return Ok(if is_missing {
+            Verdict::missing(0, from.saturating_sub(1), end.sequence)
+        } else {
+            Verdict::default()
         });
     };
     let mut expected = from;
@@ -43,7 +57,6 @@ pub(crate) async fn chain(tx: &mut Tx<'_>, from: u64, most: u64) -> Result<Verdi
         .fetch(tx.sql());
         while let Some((sequence, event, hash)) = rows.try_next().await? {
             if place(sequence)? != expected {
-                broken = Some((expected, "the event is missing"));
                 break;
             }
             before = before.then(&event);
@@ -54,10 +67,11 @@ pub(crate) async fn chain(tx: &mut Tx<'_>, from: u64, most: u64) -> Result<Verdi
             expected = expected.saturating_add(1);
         }
     }
+    let checked = expected.saturating_sub(from);
     if broken.is_none() && expected <= upto {
-        broken = Some((expected, "the event is missing"));
+        return Ok(Verdict::missing(checked, expected, end.sequence));
     }
-    if broken.is_none() && upto == end.sequence && from <= upto && before != end.hash {
+    if broken.is_none() && upto == end.sequence && before != end.hash {
         broken = Some((upto, "its hash is not the one that the end of the log has"));
     }
     if broken.is_none() && upto == end.sequence && exists_beyond(tx, upto).await? {
@@ -65,7 +79,7 @@ pub(crate) async fn chain(tx: &mut Tx<'_>, from: u64, most: u64) -> Result<Verdi
     }
     let next = broken.map_or(expected, |(sequence, _)| sequence.saturating_add(1));
     Ok(Verdict {
-        checked: expected.saturating_sub(from),
+        checked,
         next: if next <= end.sequence { next } else { 0 },
         broken,
     })

@@ -76,7 +76,7 @@ async fn events_that_were_taken_out_or_put_in_are_found() {
         .database
         .execute("DELETE FROM event WHERE sequence = 2")
         .await;
-    assert_eq!(check(&mut ledger, 3, 0).await.2, 2);
+    assert_eq!(check(&mut ledger, 3, 0).await, (0, 4, 2));
     ledger
         .database
         .execute("INSERT INTO event SELECT * FROM kept ON CONFLICT DO NOTHING")
@@ -100,4 +100,35 @@ async fn events_that_were_taken_out_or_put_in_are_found() {
         .execute("UPDATE head SET hash = set_byte(hash, 3, get_byte(hash, 3) # 1)")
         .await;
     assert_eq!(check(&mut ledger, 0, 0).await.2, 5);
+}
+
+#[tokio::test]
+async fn every_break_is_found_and_each_is_named_once() {
+    let mut ledger = Ledger::new().await;
+    ledger.append_works(0..12).await;
+    ledger
+        .database
+        .execute("DELETE FROM event WHERE sequence IN (2, 4, 5, 11)")
+        .await;
+    ledger
+        .database
+        .execute("UPDATE event SET event = set_byte(event, 0, get_byte(event, 0) # 1) WHERE sequence = 8")
+        .await;
+    ledger
+        .database
+        .execute("UPDATE head SET hash = set_byte(hash, 3, get_byte(hash, 3) # 1)")
+        .await;
+    for limit in [0, 1, 3] {
+        let (mut next, mut broken) = (1, Vec::new());
+        while next != 0 {
+            let found = check(&mut ledger, next, limit).await;
+            assert!(
+                found.1 == 0 || found.1 > next,
+                "a check goes on: {found:?} from {next}"
+            );
+            next = found.1;
+            broken.extend(Some(found.2).filter(|sequence| *sequence != 0));
+        }
+        assert_eq!(broken, [2, 4, 5, 8, 11, 12], "limit {limit}");
+    }
 }
