@@ -76,10 +76,11 @@ impl Claim {
         .execute(tx.sql())
         .await?;
         if claimed.rows_affected() == 1 {
-            Ok(None)
-        } else {
-            self.reply(tx.sql()).await
+            return Ok(None);
         }
+        // The reply of a day ago may be forgotten between the two statements: then the key is free, and claimed anew.
+        let reply = self.reply(tx.sql()).await?;
+        reply.map(Some).ok_or_else(Failure::gone)
     }
 
     /// Keeps the reply, without its secrets.
@@ -163,7 +164,7 @@ impl Tx<'_> {
                         .clone()
                         .map(Taken::Before)
                         .ok_or_else(|| Failure::corrupt("a committed request without its reply")),
-                    None => Err(Failure::corrupt("a key that is neither free nor taken")),
+                    None => Err(Failure::gone()),
                 }
             })
             .collect()

@@ -41,6 +41,11 @@ impl Failure {
         Self::Corrupt(problem.into())
     }
 
+    /// A row that was in the way is gone: the transaction runs again.
+    pub(crate) fn gone() -> Self {
+        Self::Contention(sqlx::Error::RowNotFound)
+    }
+
     /// Is it the refusal of a second row where one is allowed?
     pub fn is_duplicate(&self, constraint: &str) -> bool {
         matches!(self, Self::Database(sqlx::Error::Database(error)) if error.constraint() == Some(constraint))

@@ -31,7 +31,7 @@ impl Store {
         let old = sqlx::query(sql!(
             "DELETE FROM watch_log WHERE (resource_id, version) IN (
                  SELECT resource_id, version FROM watch_log WHERE create_time < $1
-                     ORDER BY create_time LIMIT 1000)"
+                     ORDER BY create_time, resource_id, version LIMIT 1000)"
         ));
         Ok(replies.max(self.forget(old, self.0.resumable).await?))
     }

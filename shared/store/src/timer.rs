@@ -30,6 +30,8 @@ const RENEWAL: Duration = Duration::from_millis(500);
 const AT_ONCE: usize = 8;
 /// The pause after a failed attempt; it doubles up to the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// The pause before a job is looked at again that is due and held by a transaction.
+const HELD: Duration = Duration::from_millis(10);
 /// The longest that a worker sleeps, so that it notices what other replicas scheduled.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
@@ -134,7 +136,13 @@ impl<J: Job> Timers<J> {
                 Ok(next) => {
                     let runtime = self.store.runtime();
                     let longest = runtime.pause(LONGEST_SLEEP);
-                    let next = next.unwrap_or_else(|| far(runtime.now()));
+                    let now = runtime.now();
+                    let next = next.unwrap_or_else(|| far(now));
+                    if next <= now {
+                        // Another transaction has its row, and ends soon.
+                        runtime.pause(HELD).await;
+                        continue;
+                    }
                     waker.sleeps_until(next);
                     let due = runtime.clock().sleep_until(next);
                     tokio::select! {

@@ -1,5 +1,6 @@
 //! What the store does with what the database answers.
 
+mod collisions;
 mod follower;
 mod image;
 mod timers;
