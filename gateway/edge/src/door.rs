@@ -82,7 +82,7 @@ impl Door {
             runtime: runtime.clone(),
             max_streams: config.max_streams,
         });
-        runtime.spawn(door.accept(listener, config.max_connections));
+        runtime.spawn_needed(door.accept(listener, config.max_connections));
         Ok(Listening { address })
     }
 

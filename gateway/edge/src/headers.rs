@@ -51,7 +51,7 @@ pub(crate) fn inward(given: &HeaderMap, trace: &Trace) -> HeaderMap {
     if let Ok(value) = HeaderValue::from_str(&trace.request_id) {
         passed.insert(HeaderName::from_static(aex_kit::REQUEST_ID), value);
     }
-    if let Some(Ok(value)) = trace.traceparent.as_deref().map(HeaderValue::from_str) {
+    if let Ok(value) = HeaderValue::from_str(&trace.traceparent) {
         passed.insert(HeaderName::from_static(TRACEPARENT), value);
     }
     passed.insert(header::TE, HeaderValue::from_static("trailers"));

@@ -67,6 +67,7 @@ pub(crate) async fn run(options: Dev) -> Result<(), Problem> {
         Ok(()) => tokio::select! {
             _ = interrupt.recv() => Ok(()),
             _ = terminate.recv() => Ok(()),
+            () = exchange.runtime.stopping() => Err(Problem::broken()),
             () = database_gone(&exchange) => Err(why_gone(&exchange.server.log())),
         },
         Err(problem) => Err(problem),

@@ -40,6 +40,13 @@ impl Problem {
         }
     }
 
+    /// The process has lost a task that it cannot be without.
+    pub(crate) fn broken() -> Self {
+        Self::new(
+            "a task of the exchange has panicked: the log says which; nothing that was acknowledged is lost, start it again",
+        )
+    }
+
     /// The same, and what else there is to say when nobody answered.
     pub(crate) fn when_unanswered(mut self, more: &str) -> Self {
         if self.exit == NO_ANSWER {

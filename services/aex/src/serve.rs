@@ -68,6 +68,7 @@ pub(crate) async fn run(options: Serve) -> Result<(), Problem> {
     // Who is asked to end while it still waits for something ends as well.
     let ended = tokio::select! {
         ended = serving => ended,
+        () = runtime.stopping() => Err(Problem::broken()),
         _ = interrupt.recv() => Ok(()),
         _ = terminate.recv() => Ok(()),
     };

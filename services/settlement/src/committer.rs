@@ -65,7 +65,7 @@ struct Waiting {
     command: Command,
     claim: Option<(Claim, Reply)>,
     request_id: String,
-    traceparent: Option<String>,
+    traceparent: String,
     caller: oneshot::Sender<Result<Ended, Error>>,
 }
 
@@ -86,7 +86,7 @@ impl Committer {
             most: config.most.max(1),
             linger: Duration::from_millis(config.linger_ms),
         };
-        store.runtime().spawn(worker.run(waiting));
+        store.runtime().spawn_needed(worker.run(waiting));
         Self { queue }
     }
 
@@ -135,7 +135,7 @@ impl Committer {
             command,
             claim,
             request_id: call.request_id().to_owned(),
-            traceparent: call.traceparent().map(str::to_owned),
+            traceparent: call.traceparent().to_owned(),
             caller,
         };
         self.queue.try_send(waiting).map_err(|_| Failure::Overloaded)?;
@@ -366,7 +366,7 @@ fn apply(
     match books.apply(&item, tx.now()) {
         Ok(Outcome::Applied(event)) => {
             let fact = convert::fact_of(&event);
-            let fact = fact.asked_by(&waiting.request_id, waiting.traceparent.as_deref());
+            let fact = fact.asked_by(&waiting.request_id, &waiting.traceparent);
             events.push((*event, fact));
         }
         Ok(Outcome::Already(_)) => {}

@@ -4,9 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use aex_error::Denied;
 use aex_types::{Id, KeyId, ProviderId, TenantId, Timestamp, id::Named};
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::time::Instant;
 
-use crate::{Runtime, access::Method};
+use crate::{Runtime, access::Method, places::Place, trace};
 
 /// Who is at the other end of the connection: the certificate says so, or the in-process link.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,10 +96,10 @@ pub(crate) struct Admitted {
     pub(crate) method: Arc<Method>,
     pub(crate) caller: Caller,
     pub(crate) request_id: Arc<str>,
-    pub(crate) traceparent: Option<Arc<str>>,
+    pub(crate) traceparent: Arc<str>,
     pub(crate) deadline: Instant,
     #[expect(dead_code, reason = "held, not read: it is given back when the call ends")]
-    pub(crate) permit: Option<Arc<OwnedSemaphorePermit>>,
+    pub(crate) place: Option<Arc<Place>>,
 }
 
 /// One admitted call. It is not `Clone`: a transaction borrows it mutably and a peer's client borrows it, so a call to
@@ -134,9 +134,9 @@ impl Call {
             method: Arc::new(method),
             caller: Caller::Service(service.to_owned()),
             request_id: request_id.to_string().into(),
-            traceparent: None,
+            traceparent: trace::traceparent(None, runtime),
             deadline: instant() + time,
-            permit: None,
+            place: None,
         })
     }
 
@@ -195,9 +195,9 @@ impl Call {
         &self.0.request_id
     }
 
-    /// The W3C trace context that came with the call.
-    pub fn traceparent(&self) -> Option<&str> {
-        self.0.traceparent.as_deref()
+    /// The W3C trace context of the call: its own place in its caller's trace.
+    pub fn traceparent(&self) -> &str {
+        &self.0.traceparent
     }
 
     /// How long the call may still take.

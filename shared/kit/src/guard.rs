@@ -14,10 +14,7 @@ use aex_proto::aex::common::v1::{Audience, ErrorReason as Common};
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tonic::{Status, body::Body, service::Routes};
 use tracing::Instrument as _;
 
@@ -26,8 +23,10 @@ use crate::{
     access::{Method, Methods},
     answer,
     call::Admitted,
+    places::Places,
     principal::{self, Verifier},
     telemetry::Calls,
+    trace::{REQUEST_ID, Trace},
 };
 
 /// The bytes of a gRPC frame in front of its message.
@@ -46,8 +45,8 @@ struct Inner {
     methods: Methods,
     routes: Routes,
     verifier: Verifier,
-    calls: Arc<Semaphore>,
-    watches: Arc<Semaphore>,
+    calls: Arc<Places>,
+    watches: Arc<Places>,
     measured: Calls,
 }
 
@@ -121,8 +120,8 @@ impl Guard {
             methods,
             routes: routes.prepare(),
             verifier,
-            calls: Arc::new(Semaphore::new(capacity.calls)),
-            watches: Arc::new(Semaphore::new(capacity.watches)),
+            calls: Places::new(capacity.calls),
+            watches: Places::new(capacity.watches),
             measured: Calls::server(),
         }))
     }
@@ -137,6 +136,7 @@ impl Guard {
             service = inner.service,
             method = path,
             request_id = &*trace.request_id,
+            trace_id = trace.id(),
             caller = tracing::field::Empty
         );
         let response = async {
@@ -162,7 +162,9 @@ impl Guard {
         .await;
         let mut response = described(response);
         let code = code_of(response.headers());
-        inner.measured.record(&path, code, started.elapsed());
+        // Callers choose the path; what is counted by it must not be theirs to choose.
+        let counted = (inner.methods.contains_key(&path) || is_housekeeping(&path)).then_some(&*path);
+        inner.measured.record(counted, code, started.elapsed());
         let took = started.elapsed();
         span.in_scope(|| tracing::debug!(?code, took_us = took.as_micros(), "answered"));
         if let Ok(value) = HeaderValue::from_str(&trace.request_id) {
@@ -193,18 +195,16 @@ impl Guard {
         } else {
             &inner.calls
         };
-        let permit = Arc::clone(capacity)
-            .try_acquire_owned()
-            .map_err(|_| Refusal::Overloaded)?;
+        let place = capacity.take(&caller).ok_or(Refusal::Overloaded)?;
         Ok(Admitted {
             runtime: inner.runtime.clone(),
             service: inner.service,
             method: Arc::clone(method),
             caller,
             request_id: Arc::clone(&trace.request_id),
-            traceparent: trace.traceparent.clone(),
+            traceparent: Arc::clone(&trace.traceparent),
             deadline: started + allowed,
-            permit: Some(Arc::new(permit)),
+            place: Some(Arc::new(place)),
         })
     }
 
@@ -399,60 +399,6 @@ fn grpc_timeout(text: &str) -> Option<Duration> {
     }
 }
 
-/// The header that carries the id by which a call is known in logs and answers.
-pub const REQUEST_ID: &str = "x-request-id";
-/// The header of W3C trace context.
-pub const TRACEPARENT: &str = "traceparent";
-
-/// What ties a call to others in logs and traces.
-#[derive(Debug, Clone)]
-pub struct Trace {
-    /// The id that the call is known by.
-    pub request_id: Arc<str>,
-    /// The W3C trace context that came with it.
-    pub traceparent: Option<Arc<str>>,
-}
-
-impl Trace {
-    /// Taken from the caller where it is well formed, else made.
-    pub fn of(headers: &HeaderMap, runtime: &Runtime) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let request_id = text(REQUEST_ID).filter(|id| {
-            (8..=64).contains(&id.len())
-                && id
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-        });
-        let request_id = request_id.map_or_else(
-            || format!("req_{:032x}", runtime.with_rng(rand::RngExt::random::<u128>)).into(),
-            Into::into,
-        );
-        let traceparent = text(TRACEPARENT)
-            .filter(|value| is_traceparent(value))
-            .map(Into::into);
-        Self {
-            request_id,
-            traceparent,
-        }
-    }
-}
-
-/// W3C trace context, version 00.
-fn is_traceparent(value: &str) -> bool {
-    let hex = |part: &str, len: usize| {
-        part.len() == len
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-    };
-    let mut parts = value.split('-');
-    matches!(
-        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next()),
-        (Some("00"), Some(trace), Some(parent), Some(flags), None)
-            if hex(trace, 32) && hex(parent, 16) && hex(flags, 2)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,21 +410,6 @@ mod tests {
         assert_eq!(grpc_timeout("2H"), Some(Duration::from_hours(2)));
         for wrong in ["", "m", "1", "-1S", "123456789S", "1s", "1.5S", "1é"] {
             assert_eq!(grpc_timeout(wrong), None, "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_trace_context_is_not_passed_on() {
-        assert!(is_traceparent(
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-        ));
-        for wrong in [
-            "",
-            "00",
-            "01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-            "00-x-y-z",
-        ] {
-            assert!(!is_traceparent(wrong), "{wrong}");
         }
     }
 }

@@ -29,9 +29,10 @@ use tower::{
 use crate::{
     Call, Guard, Peer, Runtime,
     access::{self, Method, Methods},
-    guard::{REQUEST_ID, Refusal, TRACEPARENT, code_of},
+    guard::{Refusal, code_of},
     telemetry::Calls,
     tls,
+    trace::{REQUEST_ID, TRACEPARENT},
 };
 
 /// A way to a service: one request in, one response out.
@@ -233,7 +234,7 @@ impl Link {
             link: self.clone(),
             deadline: Instant::now() + call.time_left(),
             request_id: call.request_id().into(),
-            traceparent: call.traceparent().map(Into::into),
+            traceparent: call.traceparent().into(),
             call: std::marker::PhantomData,
         }
     }
@@ -245,7 +246,7 @@ pub struct OnCall<'a> {
     link: Link,
     deadline: Instant,
     request_id: Arc<str>,
-    traceparent: Option<Arc<str>>,
+    traceparent: Arc<str>,
     call: std::marker::PhantomData<&'a Call>,
 }
 
@@ -263,7 +264,7 @@ impl tower::Service<Request<Body>> for OnCall<'_> {
             link: self.link.clone(),
             deadline: self.deadline,
             request_id: Arc::clone(&self.request_id),
-            traceparent: self.traceparent.clone(),
+            traceparent: Arc::clone(&self.traceparent),
         };
         outgoing.send(request).boxed()
     }
@@ -273,7 +274,7 @@ struct Outgoing {
     link: Link,
     deadline: Instant,
     request_id: Arc<str>,
-    traceparent: Option<Arc<str>>,
+    traceparent: Arc<str>,
 }
 
 impl Outgoing {
@@ -315,7 +316,7 @@ impl Outgoing {
         let code = answer
             .as_ref()
             .map_or_else(Status::code, |response| code_of(response.headers()));
-        self.link.measured.record(&path, code, started.elapsed());
+        self.link.measured.record(Some(&path), code, started.elapsed());
         answer
     }
 
@@ -338,7 +339,7 @@ impl Outgoing {
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             headers.insert(REQUEST_ID, value);
         }
-        if let Some(Ok(value)) = self.traceparent.as_deref().map(HeaderValue::from_str) {
+        if let Ok(value) = HeaderValue::from_str(&self.traceparent) {
             headers.insert(TRACEPARENT, value);
         }
         let is_watch = method.is_some_and(|method| method.is_watch);

@@ -47,6 +47,10 @@ pub trait Watcher: Send + 'static {
     type Reply: Send + 'static;
     /// What ends the watch.
     type Error: Explain + Send;
+    /// Whether something new may come without a wake-up. Then rounds that bring nothing follow each other ever more slowly,
+    /// up to one second; else nothing is looked for before the next sign of life: a thousand watches that nobody wakes cost
+    /// nothing.
+    const POLLS: bool = false;
 
     /// What wakes the rounds; asked once, when the watch is open.
     fn signal(&self) -> Signal;
@@ -69,12 +73,13 @@ pub trait Watcher: Send + 'static {
 /// How often an open watch that has nothing to tell says that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// The pause between rounds that bring nothing, from the first to the longest; the signal ends it.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+const POLLED: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+const WOKEN: (Duration, Duration) = (HEARTBEAT, HEARTBEAT);
 /// Messages that wait for a slow reader; after that the rounds wait.
 const AHEAD: usize = 16;
 
 /// Opens a watch: `open` reads the request, finds the resource and answers who watches it. What follows is the same for
-/// every watch: rounds when the watcher is woken and at least each second, signs of life, at most [`AHEAD`] messages
+/// every watch: rounds when the watcher is woken and with each sign of life, at most [`AHEAD`] messages
 /// ahead of a slow reader, and an end when the reader goes or the process stops; then it is told to come again, for a
 /// plain end says that nothing more is to come. The edge ends it with its credential.
 pub async fn stream<Q, W, E, F>(
@@ -111,7 +116,8 @@ fn watched<W: Watcher>(call: Call, watcher: W) -> Stream<W::Reply> {
 
 async fn rounds<W: Watcher>(mut call: Call, mut watcher: W, replies: mpsc::Sender<Result<W::Reply, Status>>) {
     let mut signal = watcher.signal();
-    let mut pause = PAUSE.0;
+    let (shortest, longest) = if W::POLLS { POLLED } else { WOKEN };
+    let mut pause = shortest;
     let mut quiet = Duration::ZERO;
     loop {
         call = call.renewed();
@@ -132,7 +138,7 @@ async fn rounds<W: Watcher>(mut call: Call, mut watcher: W, replies: mpsc::Sende
             return;
         }
         if !is_quiet {
-            (pause, quiet) = (PAUSE.0, Duration::ZERO);
+            (pause, quiet) = (shortest, Duration::ZERO);
             continue;
         }
         let waits = Instant::now();
@@ -142,7 +148,7 @@ async fn rounds<W: Watcher>(mut call: Call, mut watcher: W, replies: mpsc::Sende
         }
         // The wait itself counts, not the pause: a signal may have ended it at once.
         quiet += waits.elapsed();
-        pause = (pause * 2).min(PAUSE.1);
+        pause = (pause * 2).min(longest);
         if quiet >= HEARTBEAT {
             quiet = Duration::ZERO;
             if replies.send(Ok(watcher.heartbeat())).await.is_err() {

@@ -2,11 +2,13 @@
 
 use std::{
     future::Future,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use aex_types::{Id, Timestamp, id::Named};
+use futures::FutureExt as _;
 use rand::{SeedableRng as _, rngs::StdRng};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -73,11 +75,24 @@ impl Runtime {
         self.0.tasks.spawn(task)
     }
 
-    /// Runs a task that ends with the process: it is dropped where it waits when shutdown begins.
+    /// Runs a task that ends with the process: it is dropped where it waits when shutdown begins. The process cannot be
+    /// without it, as without one of [`spawn_needed`](Self::spawn_needed).
     pub fn spawn_until_stop(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stopping = self.0.stopping.clone();
-        self.0.tasks.spawn(async move {
+        self.spawn_needed(async move {
             stopping.run_until_cancelled(task).await;
+        });
+    }
+
+    /// Runs a task that the process cannot be without: when it panics, shutdown begins. A service that went on without its
+    /// relay or its workers would look well and be none.
+    pub fn spawn_needed(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let runtime = self.clone();
+        self.0.tasks.spawn(async move {
+            if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+                tracing::error!("a task has panicked that the process cannot be without; it ends");
+                runtime.0.stopping.cancel();
+            }
         });
     }
 
@@ -152,5 +167,19 @@ impl Signal {
     /// Waits for a wake-up, at most for a span.
     pub async fn wait_at_most(&mut self, span: Duration) {
         let _ = tokio::time::timeout(span, self.wait()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_process_does_not_go_on_without_a_task_that_it_needs() {
+        let runtime = Runtime::system();
+        runtime.spawn_until_stop(async {});
+        runtime.spawn_until_stop(async { panic!("as the test says") });
+        runtime.stopping().await;
+        assert!(runtime.shutdown(Duration::from_secs(5)).await);
     }
 }

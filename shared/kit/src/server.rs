@@ -67,7 +67,7 @@ where
         guard,
         runtime: runtime.clone(),
     });
-    runtime.spawn(door.accept(listener));
+    runtime.spawn_needed(door.accept(listener));
     Ok(listening)
 }
 

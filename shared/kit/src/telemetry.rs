@@ -90,14 +90,38 @@ impl Calls {
         Self(CLIENT.clone())
     }
 
-    pub(crate) fn record(&self, path: &str, code: Code, took: Duration) {
-        let method = path.strip_prefix('/').unwrap_or(path).to_owned();
+    /// Notes a call of a method by its path; of a method that is not there, none is given.
+    pub(crate) fn record(&self, path: Option<&str>, code: Code, took: Duration) {
+        let method = path.map_or("_OTHER", |path| path.strip_prefix('/').unwrap_or(path));
         let attributes = [
             KeyValue::new("rpc.system.name", "grpc"),
-            KeyValue::new("rpc.method", method),
-            KeyValue::new("rpc.response.status_code", i64::from(code as i32)),
+            KeyValue::new("rpc.method", method.to_owned()),
+            KeyValue::new("rpc.response.status_code", spelled(code)),
         ];
         self.0.record(took.as_secs_f64(), &attributes);
+    }
+}
+
+/// A code as the conventions spell it.
+const fn spelled(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 

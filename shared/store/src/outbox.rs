@@ -42,7 +42,7 @@ pub fn relay(store: &Store, service: &'static str, ledger: Link) {
         held_until: None,
     };
     let runtime = store.runtime().clone();
-    store.runtime().spawn(async move {
+    store.runtime().spawn_needed(async move {
         tokio::select! {
             () = relay.run() => {}
             () = runtime.stopping() => {}

@@ -67,11 +67,9 @@ impl Fact {
 
     /// The request that set it off, where the transaction serves many; absent means the transaction's own call.
     #[must_use]
-    pub fn asked_by(mut self, request_id: &str, traceparent: Option<&str>) -> Self {
+    pub fn asked_by(mut self, request_id: &str, traceparent: &str) -> Self {
         request_id.clone_into(&mut self.event.correlation_id);
-        traceparent
-            .unwrap_or_default()
-            .clone_into(&mut self.event.traceparent);
+        traceparent.clone_into(&mut self.event.traceparent);
         self
     }
 
@@ -238,8 +236,10 @@ impl<'c> Tx<'c> {
     fn stamped(&self, event: Event) -> Event {
         let id: EventId = self.id();
         let (correlation_id, traceparent) = if event.correlation_id.is_empty() {
-            let traceparent = self.call.traceparent().unwrap_or_default();
-            (self.call.request_id().to_owned(), traceparent.to_owned())
+            (
+                self.call.request_id().to_owned(),
+                self.call.traceparent().to_owned(),
+            )
         } else {
             (event.correlation_id.clone(), event.traceparent.clone())
         };

@@ -215,7 +215,13 @@ async fn the_request_id_comes_back_and_a_bad_one_is_replaced() {
             .starts_with("req_")
     );
     let seen = service.seen.lock().unwrap();
-    assert_eq!(seen[0], ("my-request-0001".to_owned(), Some(trace.to_owned())));
+    assert_eq!(seen[0].request_id, "my-request-0001");
+    let (begins, ends) = ("00-0af7651916cd43dd8448eb211c80319c-", "-01");
+    assert!(seen[0].traceparent.starts_with(begins) && seen[0].traceparent.ends_with(ends));
+    assert!(
+        !seen[1].traceparent.starts_with(begins),
+        "a call without a trace begins one"
+    );
 }
 
 #[tokio::test]

@@ -34,6 +34,30 @@ async fn a_peer_that_is_away_for_a_moment_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_peer_is_told_the_request_the_trace_and_the_time_that_is_left() {
+    for shape in Shape::ALL {
+        let service = Scripted::doing([]);
+        let mut world = World::new(shape);
+        world.know("contract-engine");
+        world.host(&service).await;
+        let link = world.mesh().link("contract-engine", Scripted::NAME);
+        let call = Call::own(world.runtime(), "contract-engine", "test", Duration::from_secs(3));
+        let mut client = BidEvaluatorServiceClient::new(link.on(&call));
+        client.evaluate(pb::EvaluateRequest::default()).await.unwrap();
+        let seen = service.seen.lock().unwrap()[0].clone();
+        assert_eq!(seen.request_id, call.request_id());
+        let trace = |context: &str| context.split('-').nth(1).map(str::to_owned);
+        assert_eq!(trace(&seen.traceparent), trace(call.traceparent()));
+        assert_ne!(
+            seen.traceparent,
+            call.traceparent(),
+            "the callee has a place of its own"
+        );
+        assert!(seen.time_left <= Duration::from_secs(3), "{:?}", seen.time_left);
+    }
+}
+
+#[tokio::test]
 async fn a_peer_that_stays_away_is_not_asked_for_ever() {
     let service = Scripted::doing(vec![Act::Unavailable; 1000]);
     let mut world = World::new(Shape::InProcess);

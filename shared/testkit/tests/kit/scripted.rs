@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use aex_error::{Code, Denied, Explain, Fault, fault};
@@ -35,6 +36,14 @@ pub enum Act {
     Say(usize),
 }
 
+/// What a handler saw of its call.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub request_id: String,
+    pub traceparent: String,
+    pub time_left: Duration,
+}
+
 #[derive(Debug, Default)]
 pub struct Scripted {
     script: Mutex<VecDeque<Act>>,
@@ -43,7 +52,7 @@ pub struct Scripted {
     pub ended: AtomicU32,
     /// How many handlers have gone, at their end or before.
     pub gone: AtomicU32,
-    pub seen: Mutex<Vec<(String, Option<String>)>>,
+    pub seen: Mutex<Vec<Seen>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -81,10 +90,11 @@ impl Scripted {
 
     async fn act(&self, call: &Call) -> Result<String, Error> {
         self.begun.fetch_add(1, Ordering::SeqCst);
-        self.seen.lock().unwrap().push((
-            call.request_id().to_owned(),
-            call.traceparent().map(str::to_owned),
-        ));
+        self.seen.lock().unwrap().push(Seen {
+            request_id: call.request_id().to_owned(),
+            traceparent: call.traceparent().to_owned(),
+            time_left: call.time_left(),
+        });
         let act = self.script.lock().unwrap().pop_front();
         let _going = Going(self);
         let mut said = String::new();

@@ -7,12 +7,13 @@ use std::{
 
 use aex_kit::{config::Telemetry, telemetry};
 use aex_proto::aex::identity::v1::{self as pb, identity_service_client::IdentityServiceClient};
-use aex_testkit::{Refused, Shape, Who, World};
+use aex_testkit::{Refused, Shape, Who, World, raw};
+use bytes::Bytes;
 use opentelemetry_sdk::metrics::{
     InMemoryMetricExporter, SdkMeterProvider,
     data::{AggregatedMetrics, MetricData, ScopeMetrics},
 };
-use tonic::Code;
+use tonic::{Code, Request};
 use tracing::instrument::WithSubscriber as _;
 
 mod double;
@@ -59,6 +60,9 @@ async fn calls_are_measured_by_method_and_code_and_logged_without_their_secrets(
         let mut stranger = IdentityServiceClient::new(world.client(&Who::Service("settlement"), "identity"));
         let refused = Refused::from(stranger.verify_api_key(request).await);
         assert_eq!(refused.code, Code::PermissionDenied);
+        let wire = world.client(&Who::Service("gateway"), "identity");
+        let unknown = raw::unary(wire, "/whatever.the/CallerLikes", Request::new(Bytes::new())).await;
+        assert_eq!(unknown.unwrap_err().code(), Code::Unimplemented);
     }
     .with_subscriber(subscriber)
     .await;
@@ -66,14 +70,22 @@ async fn calls_are_measured_by_method_and_code_and_logged_without_their_secrets(
     provider.force_flush().expect("the metrics are exported");
     let found = calls(&exporter);
     let method = "aex.identity.v1.IdentityService/VerifyApiKey";
-    for expected in [(method, 0), (method, 7)] {
+    for expected in [
+        (method, "OK"),
+        (method, "PERMISSION_DENIED"),
+        ("_OTHER", "UNIMPLEMENTED"),
+    ] {
         assert!(
             found
                 .iter()
-                .any(|(name, code)| (name.as_str(), *code) == expected),
+                .any(|(name, code)| (name.as_str(), code.as_str()) == expected),
             "{expected:?} in {found:?}"
         );
     }
+    assert!(
+        !found.iter().any(|(name, _)| name.contains("CallerLikes")),
+        "{found:?}"
+    );
 
     let text = String::from_utf8(lines.0.lock().expect("no writer left").clone()).expect("lines are text");
     assert!(!text.contains("PLANTED"), "{text}");
@@ -95,10 +107,16 @@ async fn calls_are_measured_by_method_and_code_and_logged_without_their_secrets(
             .is_some_and(|id| id.starts_with("req_")),
         "{refusal}"
     );
+    assert!(
+        refusal["span"]["trace_id"]
+            .as_str()
+            .is_some_and(|id| id.len() == 32),
+        "{refusal}"
+    );
 }
 
 /// Method and code of every measured call.
-fn calls(exporter: &InMemoryMetricExporter) -> Vec<(String, i64)> {
+fn calls(exporter: &InMemoryMetricExporter) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for resource in exporter.get_finished_metrics().expect("metrics were exported") {
         for metric in resource.scope_metrics().flat_map(ScopeMetrics::metrics) {
@@ -116,7 +134,7 @@ fn calls(exporter: &InMemoryMetricExporter) -> Vec<(String, i64)> {
                         .find(|pair| pair.key.as_str() == key)
                         .map(|pair| pair.value.to_string())
                 };
-                let code = attribute("rpc.response.status_code").and_then(|code| code.parse().ok());
+                let code = attribute("rpc.response.status_code");
                 found.extend(attribute("rpc.method").zip(code));
             }
         }
