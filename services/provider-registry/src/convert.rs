@@ -3,6 +3,7 @@
 
 mod event;
 mod opportunity;
+mod tenant;
 
 use std::{str::FromStr, time::Duration};
 
@@ -14,6 +15,7 @@ use prost::bytes::Bytes;
 pub(crate) use self::{
     event::Replayed,
     opportunity::{ends_bidding, published, read_shown, shown_bytes, told_closed, told_opened},
+    tenant::standing,
 };
 use crate::domain::{
     agent::{self, Agent},
@@ -179,17 +181,18 @@ fn status_out(status: &provider::Status) -> (pb::ProviderStatus, String) {
     match status {
         provider::Status::Active => (pb::ProviderStatus::Active, String::new()),
         provider::Status::Inactive => (pb::ProviderStatus::Inactive, String::new()),
-        provider::Status::Suspended { reason } => (pb::ProviderStatus::Suspended, reason.to_string()),
+        provider::Status::Suspended { reason, .. } => (pb::ProviderStatus::Suspended, reason.to_string()),
     }
 }
 
-fn status_in(status: pb::ProviderStatus, reason: &str) -> Option<provider::Status> {
+fn status_in(status: pb::ProviderStatus, reason: &str, with_tenant: bool) -> Option<provider::Status> {
     match status {
         pb::ProviderStatus::Unspecified => None,
         pb::ProviderStatus::Active => Some(provider::Status::Active),
         pb::ProviderStatus::Inactive => Some(provider::Status::Inactive),
         pb::ProviderStatus::Suspended => Some(provider::Status::Suspended {
             reason: reason.parse().ok()?,
+            with_tenant,
         }),
     }
 }

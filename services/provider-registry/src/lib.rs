@@ -81,6 +81,7 @@ impl Hosted for App {
         aex_store::relay(&self.store, Self::NAME, self.ledger.clone());
         self.store.start_watch_reader();
         worker::follow_works(&self.store, self.ledger.clone());
+        worker::follow_tenants(&self.store, self.ledger.clone());
     }
 
     async fn is_ready(&self) -> bool {

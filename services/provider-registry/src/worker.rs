@@ -1,4 +1,4 @@
-//! The background of provider-registry: it follows work and offers it.
+//! The background of provider-registry: it follows work and offers it, and follows tenants, with which providers stop.
 
 use std::sync::Arc;
 
@@ -9,8 +9,14 @@ use aex_types::WorkId;
 
 use crate::{
     App, Error, convert,
-    domain::opportunity::{self, Published, Reason},
-    store::opportunities::{self, Opportunities},
+    domain::{
+        opportunity::{self, Published, Reason},
+        provider::follow_tenant,
+    },
+    store::{
+        opportunities::{self, Opportunities},
+        providers,
+    },
 };
 
 /// Offers work as it is published, and takes the offers back when bidding is over.
@@ -20,6 +26,38 @@ struct Works;
 /// Starts the follower.
 pub(crate) fn follow_works(store: &Store, ledger: Link) {
     feed::follow(store, App::NAME, ledger, Arc::new(Works));
+}
+
+/// Stops the providers of tenants that were stopped, and lets them work again with these.
+#[derive(Debug)]
+struct Tenants;
+
+/// Starts the follower.
+pub(crate) fn follow_tenants(store: &Store, ledger: Link) {
+    feed::follow(store, App::NAME, ledger, Arc::new(Tenants));
+}
+
+impl Follower for Tenants {
+    const NAME: &'static str = "provider-registry.tenants";
+    const TYPES: &'static [&'static str] = &["tenant.suspended", "tenant.activated", "tenant.terminated"];
+    type Error = Error;
+
+    async fn handle(&self, tx: &mut Tx<'_>, events: &[Event]) -> Result<(), Error> {
+        // Operators stop tenants, a few on a bad day: each has its own statements.
+        for event in events {
+            let (tenant, standing) = convert::standing(event)?;
+            let now = tx.now();
+            let mut decided = Vec::new();
+            for provider in providers::lock_of(tx, tenant).await? {
+                let events = follow_tenant(&provider, &standing, now);
+                if !events.is_empty() {
+                    decided.push((provider, events));
+                }
+            }
+            providers::record_heard(tx, decided, &event.event_id).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Follower for Works {

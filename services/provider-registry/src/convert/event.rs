@@ -44,6 +44,7 @@ impl From<&provider::Event> for Fact {
                 },
             ),
             provider::Change::StatusChanged { previous, status } => {
+                let with_tenant = status.is_with_tenant();
                 let (status, reason) = status_out(&status);
                 Fact::new(
                     "provider.status_changed",
@@ -54,6 +55,7 @@ impl From<&provider::Event> for Fact {
                         previous_status: status_out(&previous).0.into(),
                         status: status.into(),
                         reason,
+                        with_tenant,
                     },
                 )
             }
@@ -216,9 +218,9 @@ fn provider_event(stored: &Stored) -> Option<provider::Event> {
         }
         "provider.status_changed" => {
             let p: pb::ProviderStatusChanged = stored::payload(stored)?;
-            let status = status_in(p.status(), &p.reason)?;
+            let status = status_in(p.status(), &p.reason, p.with_tenant)?;
             // The reason of a suspension that ended is not told again, and no state depends on it.
-            let previous = status_in(p.previous_status(), "-")?;
+            let previous = status_in(p.previous_status(), "-", false)?;
             (
                 p.provider_id,
                 p.tenant_id,

@@ -84,11 +84,26 @@ pub enum Status {
     Active,
     /// Stopped by itself.
     Inactive,
-    /// Stopped by an operator.
+    /// Stopped by an operator, or with its tenant.
     Suspended {
         /// Why, as shown to its tenant.
         reason: Text<REASON_LIMIT>,
+        /// It works again when its tenant does.
+        with_tenant: bool,
     },
+}
+
+impl Status {
+    /// Is it suspended until its tenant works again?
+    pub const fn is_with_tenant(&self) -> bool {
+        matches!(
+            self,
+            Self::Suspended {
+                with_tenant: true,
+                ..
+            }
+        )
+    }
 }
 
 impl std::fmt::Display for Status {
@@ -235,17 +250,47 @@ pub fn suspend(provider: &Provider, command: &Suspend, now: Timestamp) -> Result
     match provider.status {
         Status::Active | Status::Inactive => {
             let reason = command.reason.clone();
-            Ok(provider.become_(Status::Suspended { reason }, now))
+            let with_tenant = false;
+            Ok(provider.become_(Status::Suspended { reason, with_tenant }, now))
         }
         Status::Suspended { .. } => Err(provider.refuse()),
     }
 }
 
-/// Only a suspended provider can be reinstated; it is active then.
+/// Only a provider that an operator suspended can be reinstated; it is active then. One that was suspended with its tenant
+/// waits for that.
 pub fn reinstate(provider: &Provider, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     match provider.status {
-        Status::Suspended { .. } => Ok(provider.become_(Status::Active, now)),
-        Status::Active | Status::Inactive => Err(provider.refuse()),
+        Status::Suspended {
+            with_tenant: false, ..
+        } => Ok(provider.become_(Status::Active, now)),
+        Status::Active | Status::Inactive | Status::Suspended { .. } => Err(provider.refuse()),
+    }
+}
+
+/// What became of a provider's tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It was suspended or terminated, for this reason.
+    Stopped(Text<REASON_LIMIT>),
+    /// It is active again.
+    Active,
+}
+
+/// An active provider stops with its tenant, and works again with it; nothing else changes with that.
+pub fn follow_tenant(provider: &Provider, standing: &Standing, now: Timestamp) -> Vec<Event> {
+    match (&provider.status, standing) {
+        (Status::Active, Standing::Stopped(reason)) => {
+            let (reason, with_tenant) = (reason.clone(), true);
+            provider.become_(Status::Suspended { reason, with_tenant }, now)
+        }
+        (
+            Status::Suspended {
+                with_tenant: true, ..
+            },
+            Standing::Active,
+        ) => provider.become_(Status::Active, now),
+        _ => Vec::new(),
     }
 }
 
@@ -352,6 +397,12 @@ mod tests {
                 now,
             ),
             3 => reinstate(provider, now),
+            4 => Ok(follow_tenant(
+                provider,
+                &Standing::Stopped("fraud".parse().unwrap()),
+                now,
+            )),
+            5 => Ok(follow_tenant(provider, &Standing::Active, now)),
             _ => Ok(update(
                 provider,
                 &Update {
@@ -368,10 +419,11 @@ mod tests {
 
     /// Which step leads from where to where; whatever is not here is refused.
     fn expected(status: &Status, step: u8) -> Option<&'static str> {
-        match (status.to_string().as_str(), step) {
-            ("ACTIVE", 0) => Some("INACTIVE"),
-            ("INACTIVE", 1) | ("SUSPENDED", 3) => Some("ACTIVE"),
-            ("ACTIVE" | "INACTIVE", 2) => Some("SUSPENDED"),
+        let with_tenant = status.is_with_tenant();
+        match (status.to_string().as_str(), step, with_tenant) {
+            ("ACTIVE", 0, _) => Some("INACTIVE"),
+            ("INACTIVE", 1, _) | ("SUSPENDED", 3, false) | ("SUSPENDED", 5, true) => Some("ACTIVE"),
+            ("ACTIVE" | "INACTIVE", 2, _) | ("ACTIVE", 4, _) => Some("SUSPENDED"),
             _ => None,
         }
     }
@@ -380,7 +432,7 @@ mod tests {
         /// Every way through the states: refusals change nothing, versions are dense, time never goes back, and folding
         /// the events again gives the same provider.
         #[test]
-        fn a_provider_reaches_no_illegal_state(steps in prop::collection::vec((0..6_u8, 0..10_u64), 0..40)) {
+        fn a_provider_reaches_no_illegal_state(steps in prop::collection::vec((0..8_u8, 0..10_u64), 0..40)) {
             let mut live = Provider::after(None, &registered()).unwrap();
             let mut events = vec![registered()];
             for (step, seconds) in steps {
@@ -397,9 +449,8 @@ mod tests {
                     live = Provider::after(Some(live), &event).unwrap();
                     events.push(event);
                 }
-                if let Some(led) = expected(&before, step) {
-                    prop_assert_eq!(live.status.to_string(), led);
-                }
+                let led = expected(&before, step).map_or_else(|| before.to_string(), str::to_owned);
+                prop_assert_eq!(live.status.to_string(), led);
             }
             let replayed = events.iter().try_fold(None, |before, event| Provider::after(before, event).map(Some));
             prop_assert_eq!(replayed.flatten(), Some(live));

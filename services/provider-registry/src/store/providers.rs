@@ -22,6 +22,7 @@ struct Row {
     capabilities: Vec<String>,
     status: String,
     reason: String,
+    with_tenant: bool,
     internal: bool,
     version: i64,
     create_time: DateTime<Utc>,
@@ -118,6 +119,31 @@ pub(crate) async fn record(
     Ok(after)
 }
 
+/// The providers of a tenant, held until the commit.
+pub(crate) async fn lock_of(tx: &mut Tx<'_>, tenant: TenantId) -> Result<Vec<Provider>, Failure> {
+    let rows: Vec<Row> = sqlx::query_as(sql!(
+        "SELECT * FROM provider WHERE tenant_id = $1 ORDER BY provider_id FOR UPDATE"
+    ))
+    .bind(tenant.uuid())
+    .fetch_all(tx.sql())
+    .await?;
+    rows.into_iter().map(Provider::try_from).collect()
+}
+
+/// What was decided because of another service's event, made true for many providers.
+pub(crate) async fn record_heard(
+    tx: &mut Tx<'_>,
+    decided: Vec<(Provider, Vec<Event>)>,
+    cause: &str,
+) -> Result<(), Failure> {
+    let mut after = Vec::with_capacity(decided.len());
+    for (provider, events) in decided {
+        tx.publish(events.iter().map(|event| Fact::from(event).caused_by(cause)));
+        after.push(fold(Some(provider), &events, Provider::after)?);
+    }
+    save(tx.sql(), &after).await
+}
+
 /// Folds stored events into the table, for replay.
 pub(crate) async fn apply(folding: &mut Folding, events: &[Event]) -> Result<(), Failure> {
     let grouped = by_aggregate(events, |event| event.provider_id);
@@ -146,17 +172,18 @@ async fn save(sql: &mut PgConnection, providers: &[Provider]) -> Result<(), Fail
     let column_of = |text: fn(&Provider) -> String| providers.iter().map(text).collect::<Vec<_>>();
     sqlx::query(sql!(
         "INSERT INTO provider (tenant_id, provider_id, display_name, description, endpoint, capabilities, status,
-                               reason, internal, version, create_time, update_time)
+                               reason, internal, version, create_time, update_time, with_tenant)
          SELECT tenant_id, provider_id, display_name, description, endpoint, string_to_array(capabilities, ','),
-                status, reason, internal, version, create_time, update_time
+                status, reason, internal, version, create_time, update_time, with_tenant
          FROM UNNEST($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::boolean[], $10::bigint[], $11::timestamptz[], $12::timestamptz[])
+                     $9::boolean[], $10::bigint[], $11::timestamptz[], $12::timestamptz[], $13::boolean[])
               AS p (tenant_id, provider_id, display_name, description, endpoint, capabilities, status, reason,
-                    internal, version, create_time, update_time)
+                    internal, version, create_time, update_time, with_tenant)
          ON CONFLICT (tenant_id, provider_id) DO UPDATE SET
              display_name = EXCLUDED.display_name, description = EXCLUDED.description,
              endpoint = EXCLUDED.endpoint, capabilities = EXCLUDED.capabilities, status = EXCLUDED.status,
-             reason = EXCLUDED.reason, version = EXCLUDED.version, update_time = EXCLUDED.update_time"
+             reason = EXCLUDED.reason, version = EXCLUDED.version, update_time = EXCLUDED.update_time,
+             with_tenant = EXCLUDED.with_tenant"
     ))
     .bind(providers.iter().map(|one| one.tenant_id.uuid()).collect::<Vec<_>>())
     .bind(providers.iter().map(|one| one.id.uuid()).collect::<Vec<_>>())
@@ -170,12 +197,13 @@ async fn save(sql: &mut PgConnection, providers: &[Provider]) -> Result<(), Fail
     .bind(column_of(|one| one.status.to_string()))
     .bind(column_of(|one| match &one.status {
         Status::Active | Status::Inactive => String::new(),
-        Status::Suspended { reason } => reason.to_string(),
+        Status::Suspended { reason, .. } => reason.to_string(),
     }))
     .bind(providers.iter().map(|one| one.internal).collect::<Vec<_>>())
     .bind(providers.iter().map(|one| column(one.version)).collect::<Vec<_>>())
     .bind(providers.iter().map(|one| DateTime::<Utc>::from(one.create_time)).collect::<Vec<_>>())
     .bind(providers.iter().map(|one| DateTime::<Utc>::from(one.update_time)).collect::<Vec<_>>())
+    .bind(providers.iter().map(|one| one.status.is_with_tenant()).collect::<Vec<_>>())
     .execute(sql)
     .await?;
     Ok(())
@@ -191,6 +219,7 @@ impl TryFrom<Row> for Provider {
             "INACTIVE" => Status::Inactive,
             "SUSPENDED" => Status::Suspended {
                 reason: row.reason.parse().map_err(|_| broken("reason"))?,
+                with_tenant: row.with_tenant,
             },
             _ => return Err(broken("status")),
         };
