@@ -108,6 +108,10 @@ fn inside_a_service_each_layer_keeps_to_itself() {
         {
             refuse("SQL outside store/");
         }
+        let is_float = |word: &str| matches!(word, "f32" | "f64");
+        if service.starts_with("settlement") && code.split(|c: char| !c.is_alphanumeric()).any(is_float) {
+            refuse("a float near money");
+        }
         let own = format!("aex_proto::aex::{}", service.replace('-', "_"));
         let knows_wire =
             path.starts_with("rpc/") || ["peers.rs", "convert.rs", "lib.rs", "error.rs"].contains(&path);
