@@ -1,7 +1,7 @@
 //! What a transaction leaves behind beside its own rows: replies, events, news for watchers, jobs. It is gathered, and
 //! written by one statement right before the commit, so that rows that others want are held for the shortest time.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 use aex_types::Timestamp;
 use chrono::{DateTime, Utc};
@@ -95,115 +95,57 @@ impl Ending {
                 Job::Gone => unset.push((kind, key, false)),
             }
         }
-        let parts = [
-            !self.replies.is_empty(),
-            !self.outbox.is_empty(),
-            !told.heads.is_empty(),
-            !unset.is_empty(),
-            !set.is_empty(),
-        ];
-        sqlx::query(statement(parts))
-            .bind(claims().map(|(scope, ..)| scope).collect::<Vec<_>>())
-            .bind(claims().map(|(_, method, _)| method).collect::<Vec<_>>())
-            .bind(claims().map(|(.., key)| key).collect::<Vec<_>>())
-            .bind(
-                self.replies
-                    .iter()
-                    .map(|(_, reply)| reply.as_slice())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                self.outbox
-                    .iter()
-                    .map(|row| DateTime::<Utc>::from(row.occurred))
-                    .collect::<Vec<_>>(),
-            )
-            .bind(
-                self.outbox
-                    .iter()
-                    .map(|row| row.aggregate.as_str())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(self.outbox.iter().map(|row| row.version).collect::<Vec<_>>())
-            .bind(
-                self.outbox
-                    .iter()
-                    .map(|row| row.event.as_slice())
-                    .collect::<Vec<_>>(),
-            )
-            .bind(told.heads.keys().copied().collect::<Vec<_>>())
-            .bind(told.heads.values().copied().collect::<Vec<_>>())
-            .bind(told.messages.iter().map(|message| message.0).collect::<Vec<_>>())
-            .bind(told.messages.iter().map(|message| message.1).collect::<Vec<_>>())
-            .bind(told.messages.iter().map(|message| message.2).collect::<Vec<_>>())
-            .bind(DateTime::<Utc>::from(now))
-            .bind(unset.iter().map(|job| job.0).collect::<Vec<_>>())
-            .bind(unset.iter().map(|job| job.1).collect::<Vec<_>>())
-            .bind(unset.iter().map(|job| job.2).collect::<Vec<_>>())
-            .bind(set.iter().map(|job| job.0).collect::<Vec<_>>())
-            .bind(set.iter().map(|job| job.1).collect::<Vec<_>>())
-            .bind(set.iter().map(|job| job.2).collect::<Vec<_>>())
-            .execute(sql)
-            .await?;
+        sqlx::query(sql!(
+            "WITH kept AS (
+                 UPDATE idempotency SET reply = kept.reply
+                 FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[]) AS kept (scope, method, key, reply)
+                 WHERE idempotency.scope = kept.scope AND idempotency.method = kept.method
+                   AND idempotency.key = kept.key),
+             published AS (
+                 INSERT INTO outbox (occur_time, aggregate_id, aggregate_version, event)
+                 SELECT * FROM UNNEST($5::timestamptz[], $6::text[], $7::bigint[], $8::bytea[])),
+             head AS (
+                 INSERT INTO watch_head (resource_id, version) SELECT * FROM UNNEST($9::uuid[], $10::bigint[])
+                 ON CONFLICT (resource_id) DO UPDATE SET version = watch_head.version + EXCLUDED.version
+                 RETURNING resource_id, version),
+             told AS (
+                 INSERT INTO watch_log (resource_id, version, message, create_time)
+                 SELECT head.resource_id, head.version - told.behind, told.message, $14
+                 FROM head JOIN UNNEST($11::uuid[], $12::bigint[], $13::bytea[]) AS told (id, behind, message)
+                      ON told.id = head.resource_id),
+             unset AS (
+                 DELETE FROM timer USING UNNEST($15::text[], $16::uuid[], $17::boolean[]) AS over (kind, key, done)
+                 WHERE timer.kind = over.kind AND timer.key = over.key
+                   AND (NOT over.done OR (timer.lease IS NOT NULL AND NOT timer.again)))
+             INSERT INTO timer (kind, key, due_time) SELECT * FROM UNNEST($18::text[], $19::uuid[], $20::timestamptz[])
+             ON CONFLICT (kind, key) DO UPDATE SET due_time = EXCLUDED.due_time, attempts = 0,
+                 leased_until = CASE WHEN timer.lease IS NOT NULL THEN timer.leased_until END,
+                 again = timer.lease IS NOT NULL"
+        ))
+        .bind(claims().map(|(scope, ..)| scope).collect::<Vec<_>>())
+        .bind(claims().map(|(_, method, _)| method).collect::<Vec<_>>())
+        .bind(claims().map(|(.., key)| key).collect::<Vec<_>>())
+        .bind(self.replies.iter().map(|(_, reply)| reply.as_slice()).collect::<Vec<_>>())
+        .bind(self.outbox.iter().map(|row| DateTime::<Utc>::from(row.occurred)).collect::<Vec<_>>())
+        .bind(self.outbox.iter().map(|row| row.aggregate.as_str()).collect::<Vec<_>>())
+        .bind(self.outbox.iter().map(|row| row.version).collect::<Vec<_>>())
+        .bind(self.outbox.iter().map(|row| row.event.as_slice()).collect::<Vec<_>>())
+        .bind(told.heads.keys().copied().collect::<Vec<_>>())
+        .bind(told.heads.values().copied().collect::<Vec<_>>())
+        .bind(told.messages.iter().map(|message| message.0).collect::<Vec<_>>())
+        .bind(told.messages.iter().map(|message| message.1).collect::<Vec<_>>())
+        .bind(told.messages.iter().map(|message| message.2).collect::<Vec<_>>())
+        .bind(DateTime::<Utc>::from(now))
+        .bind(unset.iter().map(|job| job.0).collect::<Vec<_>>())
+        .bind(unset.iter().map(|job| job.1).collect::<Vec<_>>())
+        .bind(unset.iter().map(|job| job.2).collect::<Vec<_>>())
+        .bind(set.iter().map(|job| job.0).collect::<Vec<_>>())
+        .bind(set.iter().map(|job| job.1).collect::<Vec<_>>())
+        .bind(set.iter().map(|job| job.2).collect::<Vec<_>>())
+        .execute(sql)
+        .await?;
         Ok(())
     }
-}
-
-/// The parts of the statement that ends a transaction. The database prepares each part that is there, whether or not it has
-/// anything to write, so only those are there that have; what they are given keeps its numbers.
-macro_rules! parts {
-    ($($part:literal),*) => {
-        /// One text for each choice of parts.
-        static STATEMENTS: LazyLock<Vec<String>> = LazyLock::new(|| {
-            let all = [$($part),*];
-            let chosen = |number: usize| {
-                let parts = all.iter().enumerate().filter(|(place, _)| number & (1 << place) != 0);
-                let parts: Vec<&str> = parts.map(|(_, part)| *part).collect();
-                format!("WITH {} SELECT", parts.join(", "))
-            };
-            (0..1 << all.len()).map(chosen).collect()
-        });
-        /// The one with all parts, to be checked against the schema.
-        const ALL: &str = concat!("WITH ", parts!(@joined $($part),*), " SELECT");
-    };
-    (@joined $first:literal $(, $more:literal)*) => { concat!($first $(, ", ", $more)*) };
-}
-
-parts! {
-    "kept AS (
-         UPDATE idempotency SET reply = kept.reply
-         FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[]) AS kept (scope, method, key, reply)
-         WHERE idempotency.scope = kept.scope AND idempotency.method = kept.method
-           AND idempotency.key = kept.key)",
-    "published AS (
-         INSERT INTO outbox (occur_time, aggregate_id, aggregate_version, event)
-         SELECT * FROM UNNEST($5::timestamptz[], $6::text[], $7::bigint[], $8::bytea[]))",
-    "head AS (
-         INSERT INTO watch_head (resource_id, version) SELECT * FROM UNNEST($9::uuid[], $10::bigint[])
-         ON CONFLICT (resource_id) DO UPDATE SET version = watch_head.version + EXCLUDED.version
-         RETURNING resource_id, version),
-     told AS (
-         INSERT INTO watch_log (resource_id, version, message, create_time)
-         SELECT head.resource_id, head.version - told.behind, told.message, $14
-         FROM head JOIN UNNEST($11::uuid[], $12::bigint[], $13::bytea[]) AS told (id, behind, message)
-              ON told.id = head.resource_id)",
-    "unset AS (
-         DELETE FROM timer USING UNNEST($15::text[], $16::uuid[], $17::boolean[]) AS over (kind, key, done)
-         WHERE timer.kind = over.kind AND timer.key = over.key
-           AND (NOT over.done OR (timer.lease IS NOT NULL AND NOT timer.again)))",
-    "scheduled AS (
-         INSERT INTO timer (kind, key, due_time) SELECT * FROM UNNEST($18::text[], $19::uuid[], $20::timestamptz[])
-         ON CONFLICT (kind, key) DO UPDATE SET due_time = EXCLUDED.due_time, attempts = 0,
-             leased_until = CASE WHEN timer.lease IS NOT NULL THEN timer.leased_until END,
-             again = timer.lease IS NOT NULL)"
-}
-
-fn statement(parts: [bool; 5]) -> &'static str {
-    let number = parts
-        .iter()
-        .rev()
-        .fold(0, |number, is_there| number << 1 | usize::from(*is_there));
-    STATEMENTS.get(number).map_or(sql!(ALL), String::as_str)
 }
 
 /// What watchers are told, counted for each resource.
@@ -255,15 +197,6 @@ mod tests {
         assert_eq!(ending.jobs[&("b", KEY)], Job::Due(at(7)));
         ending.set(&Due::new("b", Uuid::from_u128(2), at(6)));
         assert_eq!(ending.timers(), BTreeMap::from([("b", at(6))]));
-    }
-
-    #[test]
-    fn a_statement_has_the_parts_that_have_something_to_write() {
-        assert_eq!(statement([true; 5]), ALL);
-        let some = statement([true, false, true, false, false]);
-        let has = |part: &str| some.contains(part);
-        assert!(has("UPDATE idempotency") && has("INSERT INTO watch_log"));
-        assert!(!has("outbox") && !has("timer"));
     }
 
     #[test]

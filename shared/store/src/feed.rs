@@ -25,8 +25,6 @@ const EFFECT: Duration = Duration::from_secs(10);
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// A tail that says nothing for so long is opened anew.
 const SILENCE: Duration = Duration::from_secs(30);
-/// How long a round of a busy follower takes: what comes in the meantime takes effect together.
-const ROUND: Duration = Duration::from_millis(80);
 /// A transaction that has so many events takes no more messages in.
 const TOGETHER: usize = 100;
 /// How long an event that may wait for others waits.
@@ -107,7 +105,7 @@ impl<F: Follower> Feed<F> {
             .await
             .map_err(|error| error.to_string())?
             .into_inner();
-        let mut pace = Pace::of(ROUND);
+        let mut pace = Pace::new();
         loop {
             let message = tokio::time::timeout(SILENCE, tail.message())
                 .await

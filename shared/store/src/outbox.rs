@@ -24,8 +24,6 @@ const BATCH: i64 = 500;
 const BATCH_BYTES: usize = 1 << 20;
 /// The pause after a failure; it doubles up to the longest.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
-/// How long a round of a busy relay takes: what comes in the meantime goes together.
-const ROUND: Duration = Duration::from_millis(40);
 /// How often a relay looks without being woken: for events of other replicas, and for a lease that was left.
 const LOOK: Duration = Duration::from_secs(1);
 /// The time of one append; a round that takes longer than what is left of the lease is given up.
@@ -70,7 +68,7 @@ impl Relay {
     async fn run(&mut self) {
         let mut signal = self.store.0.outbox.clone();
         let mut pause = BACK_OFF.0;
-        let mut pace = Pace::of(ROUND);
+        let mut pace = Pace::new();
         loop {
             match self.round().await {
                 Ok(true) => pause = BACK_OFF.0,

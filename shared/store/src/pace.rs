@@ -5,6 +5,8 @@ use std::time::Duration;
 use aex_kit::Runtime;
 use tokio::time::Instant;
 
+/// How long a round takes in the mean while there is always something to do.
+const ROUND: Duration = Duration::from_millis(40);
 /// Rounds that go without a wait after a quiet moment: what comes then goes at once, and what follows from it, too.
 const AT_ONCE: u32 = 3;
 
@@ -12,15 +14,12 @@ const AT_ONCE: u32 = 3;
 /// rounds waits, and finds more to take up.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// How long a round takes in the mean while there is always something to do.
-    round: Duration,
     until: Instant,
 }
 
 impl Pace {
-    pub(crate) fn of(round: Duration) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            round,
             until: Instant::now(),
         }
     }
@@ -35,14 +34,14 @@ impl Pace {
     }
 
     fn begin(&mut self, now: Instant) {
-        self.until = self.until.max(now) + self.round;
+        self.until = self.until.max(now) + ROUND;
     }
 
     /// How long a round that wants to begin has to wait.
     fn ahead(&self, now: Instant) -> Duration {
         self.until
             .saturating_duration_since(now)
-            .saturating_sub(self.round * (AT_ONCE - 1))
+            .saturating_sub(ROUND * (AT_ONCE - 1))
     }
 }
 
@@ -50,16 +49,10 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const ROUND: Duration = Duration::from_millis(40);
-
-    fn pace(until: Instant) -> Pace {
-        Pace { round: ROUND, until }
-    }
-
     #[tokio::test]
     async fn a_few_rounds_go_at_once_and_those_that_follow_keep_the_pace() {
         let now = Instant::now();
-        let mut pace = pace(now);
+        let mut pace = Pace { until: now };
         for _ in 0..AT_ONCE {
             assert_eq!(pace.ahead(now), Duration::ZERO);
             pace.begin(now);
@@ -73,7 +66,7 @@ mod tests {
     #[tokio::test]
     async fn after_a_quiet_moment_nothing_waits() {
         let now = Instant::now();
-        let mut pace = pace(now);
+        let mut pace = Pace { until: now };
         for _ in 0..10 {
             pace.begin(now);
         }

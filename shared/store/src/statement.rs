@@ -27,7 +27,7 @@ impl Statement {
 /// A SQL statement: its text, registered for the check against the schema.
 #[macro_export]
 macro_rules! sql {
-    ($text:expr) => {{
+    ($text:literal) => {{
         $crate::inventory::submit! {
             $crate::Statement { module: ::core::module_path!(), text: $text }
         }
