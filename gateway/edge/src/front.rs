@@ -11,10 +11,13 @@ use std::{
     time::Duration,
 };
 
-use aex_kit::{Mesh, Runtime};
+use aex_kit::{
+    Mesh, Runtime,
+    probe::{self, words},
+};
 use aex_proto::POOL;
 use futures::{FutureExt as _, future::BoxFuture};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use tonic::{
     body::Body,
@@ -126,32 +129,16 @@ impl Front {
 
     /// Plain HTTP, for probes and for people who try the address in a browser.
     fn page(&self, request: &Request<Incoming>) -> Response<Body> {
-        match (request.method(), request.uri().path()) {
-            (&Method::GET | &Method::HEAD, "/health") => words(StatusCode::OK, "ok\n"),
-            (&Method::GET | &Method::HEAD, "/ready") => {
-                if self.0.ready.load(Ordering::Relaxed) && !self.0.runtime.is_stopping() {
-                    words(StatusCode::OK, "ready\n")
-                } else {
-                    words(StatusCode::SERVICE_UNAVAILABLE, "not ready\n")
-                }
-            }
-            (&Method::GET | &Method::HEAD, _) => words(
+        let is_ready = self.0.ready.load(Ordering::Relaxed) && !self.0.runtime.is_stopping();
+        let answer = probe::answer(request.method(), request.uri().path(), is_ready);
+        answer.unwrap_or_else(|| match *request.method() {
+            Method::GET | Method::HEAD => words(
                 StatusCode::NOT_FOUND,
                 "Agent Exchange. This port speaks gRPC and grpc-web; /health and /ready answer plain HTTP.\n",
             ),
             _ => words(StatusCode::METHOD_NOT_ALLOWED, "calls are made with POST\n"),
-        }
+        })
     }
-}
-
-fn words(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::new(http_body_util::Full::from(text)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    response
 }
 
 /// Says that the edge can serve once every service has said so. Later a service that is away refuses its own calls,

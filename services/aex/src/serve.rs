@@ -1,6 +1,7 @@
 //! `aex serve`: services as processes of their own, over mutual TLS.
 
 use std::{
+    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,6 +11,7 @@ use aex_kit::{
     Mesh, Peer, Runtime,
     config::{Auth, Peers},
     principal::{PrincipalKey, Verifier},
+    probe::probes,
     reload::{Identity, follow_keys},
     serve, telemetry,
     tls::{Credentials, read_pem},
@@ -112,12 +114,8 @@ async fn seat(
     runtime: &Runtime,
 ) -> Result<Opened, Problem> {
     let name = service.name;
-    let listen = settings.server.listen.ok_or_else(|| {
-        Problem::new(format!(
-            "{name} is told no address: set {}__SERVER__LISTEN",
-            environment(name)
-        ))
-    })?;
+    let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, service.port));
+    let listen = settings.server.listen.unwrap_or(everywhere);
     let credentials = credentials(name, &settings.auth, runtime)?;
     mesh.identity(name, credentials.clone());
     know(mesh, &settings.peers);
@@ -134,6 +132,10 @@ async fn seat(
     let domain = settings.auth.trust_domain.clone();
     let listening = serve(listen, credentials, domain, opened.guard.clone(), runtime).await?;
     show::announce(&format!("{name} listens on {}\n", listening.address));
+    if let Some(address) = settings.server.probes {
+        let listening = probes(address, opened.ready.clone(), runtime).await?;
+        show::announce(&format!("{name} answers probes on {}\n", listening.address));
+    }
     Ok(opened)
 }
 

@@ -21,6 +21,8 @@ use crate::{database::Place, problem::Problem};
 pub(crate) struct Service {
     /// Folder, SPIFFE id, section of the configuration.
     pub(crate) name: &'static str,
+    /// Where it listens when nothing else is configured.
+    pub(crate) port: u16,
     pub(crate) schema: &'static Schema,
     pub(crate) settings: fn(Option<&Path>) -> Result<Settings, ConfigError>,
     pub(crate) open: fn(Seat) -> LocalBoxFuture<'static, Result<Opened, Problem>>,
@@ -91,6 +93,7 @@ macro_rules! service {
     ($krate:ident, $tune:expr, $check:expr, $replay:expr) => {
         Service {
             name: <$krate::App as Hosted>::NAME,
+            port: <$krate::App as Hosted>::PORT,
             schema: &$krate::SCHEMA,
             settings: |file| {
                 let config: $krate::Config = aex_kit::config::load(<$krate::App as Hosted>::NAME, file)?;
@@ -187,4 +190,22 @@ pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Service>, Problem> 
             })
     };
     names.iter().map(find).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn services_listen_where_a_fleet_finds_them() {
+        let ours: BTreeSet<_> = SERVICES
+            .iter()
+            .map(|service| (service.name, service.port))
+            .collect();
+        let services = aex_testkit::fleet::SERVICES.into_iter();
+        let theirs = services.filter(|(name, _)| *name != aex_gateway::NAME).collect();
+        assert_eq!(ours, theirs);
+    }
 }

@@ -72,6 +72,7 @@ impl App {
 
 impl Hosted for App {
     const NAME: &'static str = "bid-evaluator";
+    const PORT: u16 = 8083;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

@@ -68,6 +68,7 @@ impl App {
 
 impl Hosted for App {
     const NAME: &'static str = "bid-gateway";
+    const PORT: u16 = 8082;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

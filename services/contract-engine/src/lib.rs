@@ -128,6 +128,7 @@ fn token_key(config: &Config, runtime: &Runtime) -> Result<TokenKey, StartError>
 
 impl Hosted for App {
     const NAME: &'static str = "contract-engine";
+    const PORT: u16 = 8084;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

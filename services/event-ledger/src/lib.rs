@@ -67,6 +67,7 @@ impl App {
 
 impl Hosted for App {
     const NAME: &'static str = "event-ledger";
+    const PORT: u16 = 8092;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

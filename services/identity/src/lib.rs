@@ -66,6 +66,7 @@ impl App {
 
 impl Hosted for App {
     const NAME: &'static str = "identity";
+    const PORT: u16 = 8087;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

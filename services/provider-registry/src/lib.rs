@@ -69,6 +69,7 @@ impl App {
 
 impl Hosted for App {
     const NAME: &'static str = "provider-registry";
+    const PORT: u16 = 8085;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

@@ -85,6 +85,7 @@ impl App {
 
 impl Hosted for App {
     const NAME: &'static str = "settlement";
+    const PORT: u16 = 8088;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

@@ -64,6 +64,7 @@ impl App {
 
 impl Hosted for App {
     const NAME: &'static str = "trust-broker";
+    const PORT: u16 = 8086;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

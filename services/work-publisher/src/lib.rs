@@ -72,6 +72,7 @@ impl App {
 
 impl Hosted for App {
     const NAME: &'static str = "work-publisher";
+    const PORT: u16 = 8081;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

@@ -177,8 +177,10 @@ where
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
-    /// Where it listens; absent means in process only.
+    /// Where `aex serve` listens; absent means all addresses, at the service's own port.
     pub listen: Option<SocketAddr>,
+    /// Where `/health` and `/ready` are answered in plain HTTP, for load balancers that speak no gRPC; absent means nowhere.
+    pub probes: Option<SocketAddr>,
     /// Calls that it carries at once; more are refused with UNAVAILABLE.
     #[serde(deserialize_with = "at_least_one")]
     pub max_calls: usize,
@@ -195,6 +197,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: None,
+            probes: None,
             max_calls: 512,
             max_watches: 1000,
             reflection: false,

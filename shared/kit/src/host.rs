@@ -19,6 +19,9 @@ pub trait Hosted: Send + Sync + 'static {
     /// Its name: folder, SPIFFE id, section of the configuration.
     const NAME: &'static str;
 
+    /// Where it listens when nothing else is configured.
+    const PORT: u16;
+
     /// The gRPC services that it implements, by full name.
     const SERVICES: &'static [&'static str];
 

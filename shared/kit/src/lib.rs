@@ -12,6 +12,7 @@ mod host;
 mod mesh;
 mod places;
 pub mod principal;
+pub mod probe;
 pub mod reload;
 mod rpc;
 mod runtime;

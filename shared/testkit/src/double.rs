@@ -181,6 +181,7 @@ fn refused<R: Role>((code, reason): No) -> Status {
 
 impl<R: Role> Hosted for Double<R> {
     const NAME: &'static str = R::NAME;
+    const PORT: u16 = 0;
     const SERVICES: &'static [&'static str] = &[R::CONTRACT];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

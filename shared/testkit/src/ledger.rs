@@ -194,6 +194,7 @@ fn unplayed() -> Status {
 
 impl Hosted for Ledger {
     const NAME: &'static str = "event-ledger";
+    const PORT: u16 = 0;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

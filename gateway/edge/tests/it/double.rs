@@ -45,6 +45,7 @@ impl<const S: usize> Double<S> {
 
 impl<const S: usize> Hosted for Double<S> {
     const NAME: &'static str = NAMES[S];
+    const PORT: u16 = 0;
     const SERVICES: &'static [&'static str] = &[CONTRACTS[S]];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {

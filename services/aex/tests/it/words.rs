@@ -341,7 +341,7 @@ fn a_service_that_does_not_exist_or_is_told_nothing() {
     );
     names(
         &refused(&machine.run(&["serve", "identity"])),
-        &["AEX_IDENTITY__SERVER__LISTEN"],
+        &["identity has no identity", "AEX_IDENTITY__AUTH__CERT_FILE"],
     );
     names(
         &refused(&machine.run(&["init"])),

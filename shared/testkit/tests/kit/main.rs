@@ -5,4 +5,5 @@
 mod calls;
 mod connections;
 mod peers;
+mod probes;
 mod scripted;

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -53,6 +53,8 @@ pub struct Scripted {
     /// How many handlers have gone, at their end or before.
     pub gone: AtomicU32,
     pub seen: Mutex<Vec<Seen>>,
+    /// Says that it cannot serve.
+    pub is_away: AtomicBool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -162,6 +164,7 @@ impl BidEvaluatorService for Scripted {
 
 impl Hosted for Scripted {
     const NAME: &'static str = "bid-evaluator";
+    const PORT: u16 = 0;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {
@@ -171,6 +174,6 @@ impl Hosted for Scripted {
     fn start_workers(self: Arc<Self>) {}
 
     async fn is_ready(&self) -> bool {
-        true
+        !self.is_away.load(Ordering::SeqCst)
     }
 }

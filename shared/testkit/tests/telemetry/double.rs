@@ -115,6 +115,7 @@ impl IdentityService for Double {
 
 impl Hosted for Double {
     const NAME: &'static str = "identity";
+    const PORT: u16 = 0;
     const SERVICES: &'static [&'static str] = &[SERVICE_NAME];
 
     fn routes(self: Arc<Self>, routes: &mut RoutesBuilder) {
