@@ -28,11 +28,16 @@ impl Conforms for Ledger {
                 return Some((Who::Service(PUBLISHER), request.encode_to_vec()));
             }
             "ListEvents" => pb::ListEventsRequest {
+                filter: Some(works()),
                 page_size: 5,
                 ..Default::default()
             }
             .encode_to_vec(),
-            "TailEvents" => pb::TailEventsRequest::default().encode_to_vec(),
+            "TailEvents" => pb::TailEventsRequest {
+                filter: Some(works()),
+                ..Default::default()
+            }
+            .encode_to_vec(),
             "GetConsumer" => {
                 self.operator.commit_consumer(commit("reports", 0)).await.unwrap();
                 pb::GetConsumerRequest {
@@ -46,6 +51,13 @@ impl Conforms for Ledger {
             _ => return None,
         };
         Some((Who::Operator, request))
+    }
+}
+
+fn works() -> pb::EventFilter {
+    pb::EventFilter {
+        types: vec!["work.*".to_owned()],
+        ..Default::default()
     }
 }
 
