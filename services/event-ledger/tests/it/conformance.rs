@@ -3,7 +3,7 @@ use aex_kit::Hosted as _;
 use aex_proto::aex::event_ledger::v1::{self as pb, event_ledger_service_server::SERVICE_NAME};
 use aex_testkit::{
     Database, Shape, Who, World,
-    conformance::{self, Conforms},
+    conformance::{self, Conforms, Stranger},
 };
 use prost::Message as _;
 
@@ -19,6 +19,14 @@ impl Conforms for Ledger {
 
     fn database(&self) -> &Database {
         &self.database
+    }
+
+    fn to_stranger(&self, method: &str) -> Option<Stranger> {
+        match method {
+            "GetConsumer" => Some(Stranger::NotFoundBy("name")),
+            "CommitConsumer" => Some(Stranger::Answered("each caller names consumers of its own")),
+            _ => None,
+        }
     }
 
     async fn valid(&mut self, method: &str) -> Option<(Who, Vec<u8>)> {

@@ -1,14 +1,18 @@
 //! What every method of every service must hold, tried from its contract: who may call, which fields are refused and
-//! how, replay, deadline, size. A service registers a valid request for each of its methods; a method without one fails
+//! how, what strangers learn, replay, deadline, size. A service registers a valid request for each of its methods; a method without one fails
 //! the suite.
 
 mod access;
 mod fields;
+mod strangers;
 mod values;
 
 use std::{fmt::Display, future::Future};
 
-use aex_kit::access::{self as rules, Method};
+use aex_kit::{
+    Principal,
+    access::{self as rules, Method},
+};
 use aex_proto::{
     POOL,
     prost_reflect::{DynamicMessage, MethodDescriptor},
@@ -17,9 +21,10 @@ use bytes::Bytes;
 use prost::Message as _;
 use tonic::{Code, Request, Status};
 
+pub use self::strangers::Stranger;
 use self::values::{change, is_secret};
 use crate::{
-    Database, Refused, Who, World,
+    Database, Refused, Who, World, principal,
     raw::{call, unary},
 };
 
@@ -37,6 +42,16 @@ pub trait Conforms {
     /// Makes what a method needs and answers a caller and a request that succeed; `None` fails the suite. The
     /// request gives every message that it can: what is left out fails the suite, as nothing inside it is tried.
     fn valid(&mut self, method: &str) -> impl Future<Output = Option<(Who, Vec<u8>)>>;
+    /// A tenant that has nothing to do with the others.
+    fn fresh_tenant(&mut self) -> impl Future<Output = Principal> {
+        let stranger = principal(self.world());
+        async { stranger }
+    }
+    /// What a stranger is answered by a method of which the contract alone does not say it.
+    fn to_stranger(&self, method: &str) -> Option<Stranger> {
+        let _ = method;
+        None
+    }
 }
 
 /// Tries everything. All failures are told at once.
@@ -76,10 +91,15 @@ impl<S: Conforms> Suite<'_, S> {
         if !rule.is_watch {
             self.deadline(method, &who, &bytes).await;
         }
-        let first = self.call(&who, rule, bytes.clone()).await;
-        if let Err(status) = &first {
-            return self.fail(method, format!("its valid request is refused: {status:?}"));
-        }
+        self.not_found(method, rule, &bytes).await;
+        let first = match self.call(&who, rule, bytes.clone()).await {
+            Ok(first) => first,
+            Err(status) => {
+                return self.fail(method, format!("its valid request is refused: {status:?}"));
+            }
+        };
+        self.not_found(method, rule, &bytes).await;
+        self.answered(method, rule, &bytes, &first).await;
         if method.input().get_field_by_name("idempotency_key").is_some() {
             self.replay(method, rule, &who, bytes, first).await;
         }
@@ -92,7 +112,7 @@ impl<S: Conforms> Suite<'_, S> {
         rule: &Method,
         who: &Who,
         bytes: Vec<u8>,
-        first: Result<Bytes, Status>,
+        first: Bytes,
     ) {
         let events = self.service.database().event_types().await.len();
         let again = self.call(who, rule, bytes.clone()).await;
@@ -103,15 +123,14 @@ impl<S: Conforms> Suite<'_, S> {
             }
             message
         };
-        match (first, again) {
-            (Ok(first), Ok(again)) => {
-                let shown =
-                    DynamicMessage::decode(method.output(), again.clone()).expect("the answer decodes");
+        match again {
+            Ok(again) => {
+                let shown = DynamicMessage::decode(method.output(), again).expect("the answer decodes");
                 if blank(first) != shown {
                     self.fail(method, "a replay answers something else");
                 }
             }
-            (_, again) => self.fail(method, format!("a replay is refused: {again:?}")),
+            Err(again) => self.fail(method, format!("a replay is refused: {again:?}")),
         }
         if self.service.database().event_types().await.len() != events {
             self.fail(method, "a replay took effect again");
