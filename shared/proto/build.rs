@@ -59,6 +59,9 @@ fn proto_files(root: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     Ok(files)
 }
 
+const DURATION: &str = "google.protobuf.Duration";
+const TIMESTAMP: &str = "google.protobuf.Timestamp";
+
 /// Rust for the rules that the field options state.
 struct Rules {
     limits: ExtensionDescriptor,
@@ -155,8 +158,14 @@ impl Rules {
             Kind::Message(message) if message.package_name().starts_with("aex.") => Some(message),
             _ => None,
         };
-        // Every text is checked for what cannot be stored, every enum for values that do not exist.
-        if limits.is_none() && nested.is_none() && !matches!(field.kind(), Kind::String | Kind::Enum(_)) {
+        // Every text is checked for what cannot be stored, every enum for values that do not exist, every moment
+        // and span for whether it is one.
+        let is_always_checked = match field.kind() {
+            Kind::String | Kind::Enum(_) => true,
+            Kind::Message(of) => [DURATION, TIMESTAMP].contains(&of.full_name()),
+            _ => false,
+        };
+        if limits.is_none() && nested.is_none() && !is_always_checked {
             return Ok(());
         }
         let (name, member) = (field.name(), rust_member(field.name()));
@@ -200,8 +209,11 @@ impl Rules {
             (Kind::Message(_), true, _) => {
                 format!("messages(\"{name}\", &self.{member}, &{literal})")
             }
-            (Kind::Message(of), false, _) if of.full_name() == "google.protobuf.Duration" => {
+            (Kind::Message(of), false, _) if of.full_name() == DURATION => {
                 format!("duration(\"{name}\", self.{member}.as_ref(), &{literal})")
+            }
+            (Kind::Message(of), false, _) if of.full_name() == TIMESTAMP => {
+                format!("moment(\"{name}\", self.{member}.as_ref(), &{literal})")
             }
             (Kind::Message(_), false, _) if nested.is_some() && field.containing_oneof().is_none() => {
                 format!("message(\"{name}\", self.{member}.as_ref(), &{literal})")

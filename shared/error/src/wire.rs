@@ -17,8 +17,7 @@ pub fn time(time: Timestamp) -> prost_types::Timestamp {
 
 /// A moment from the wire; `None` when it is no moment of the years 1 to 9999.
 pub fn read_time(time: &prost_types::Timestamp) -> Option<Timestamp> {
-    const YEARS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
-    if !YEARS.contains(&time.seconds) || !(0..1_000_000_000).contains(&time.nanos) {
+    if !aex_proto::is_moment(time) {
         return None;
     }
     Timestamp::from_unix_micros(time.seconds * 1_000_000 + i64::from(time.nanos / 1_000))

@@ -4,7 +4,7 @@ pub use prost_reflect;
 
 mod rules;
 
-pub use rules::{Checker, Keyed, Limits, Reason, Rules, Secrets, Violation};
+pub use rules::{Checker, Keyed, Limits, Reason, Rules, Secrets, Violation, is_moment};
 
 use std::sync::LazyLock;
 

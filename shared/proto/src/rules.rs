@@ -136,10 +136,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Bytes without presence.
+    /// Bytes without presence: empty means absent.
     pub fn bytes(&mut self, field: &str, value: &[u8], limits: &Limits) {
-        if value.is_empty() && limits.required {
-            self.note(field, "must be given");
+        if value.is_empty() {
+            if limits.required {
+                self.note(field, "must be given");
+            }
         } else if let Err(description) = limits.length(value.len()) {
             self.note(field, description);
         }
@@ -233,6 +235,14 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// A moment; it has no bounds but the years that can be kept.
+    pub fn moment(&mut self, field: &str, value: Option<&prost_types::Timestamp>, limits: &Limits) {
+        self.presence(field, value.is_some(), limits);
+        if value.is_some_and(|time| !is_moment(time)) {
+            self.note(field, "is not a moment of the years 1 to 9999");
+        }
+    }
+
     /// A message of ours.
     pub fn message<M: Rules>(&mut self, field: &str, value: Option<&M>, limits: &Limits) {
         self.presence(field, value.is_some(), limits);
@@ -275,6 +285,11 @@ impl<'a> Checker<'a> {
 fn is_normal(span: &prost_types::Duration) -> bool {
     let same_sign = span.seconds == 0 || span.nanos == 0 || (span.seconds < 0) == (span.nanos < 0);
     span.seconds.unsigned_abs() <= 315_576_000_000 && span.nanos.unsigned_abs() < 1_000_000_000 && same_sign
+}
+
+/// Is it a moment of the years 1 to 9999, which are those that a Timestamp may hold?
+pub fn is_moment(time: &prost_types::Timestamp) -> bool {
+    (-62_135_596_800..=253_402_300_799).contains(&time.seconds) && (0..1_000_000_000).contains(&time.nanos)
 }
 
 impl Limits {

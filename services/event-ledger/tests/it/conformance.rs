@@ -3,7 +3,7 @@ use aex_kit::Hosted as _;
 use aex_proto::aex::event_ledger::v1::{self as pb, event_ledger_service_server::SERVICE_NAME};
 use aex_testkit::{
     Database, Shape, Who, World,
-    conformance::{self, Conforms},
+    conformance::{self, Conforms, Stranger},
 };
 use prost::Message as _;
 
@@ -21,6 +21,14 @@ impl Conforms for Ledger {
         &self.database
     }
 
+    fn to_stranger(&self, method: &str) -> Option<Stranger> {
+        match method {
+            "GetConsumer" => Some(Stranger::NotFoundBy("name")),
+            "CommitConsumer" => Some(Stranger::Answered("each caller names consumers of its own")),
+            _ => None,
+        }
+    }
+
     async fn valid(&mut self, method: &str) -> Option<(Who, Vec<u8>)> {
         let request = match method {
             "Append" => {
@@ -28,11 +36,16 @@ impl Conforms for Ledger {
                 return Some((Who::Service(PUBLISHER), request.encode_to_vec()));
             }
             "ListEvents" => pb::ListEventsRequest {
+                filter: Some(works()),
                 page_size: 5,
                 ..Default::default()
             }
             .encode_to_vec(),
-            "TailEvents" => pb::TailEventsRequest::default().encode_to_vec(),
+            "TailEvents" => pb::TailEventsRequest {
+                filter: Some(works()),
+                ..Default::default()
+            }
+            .encode_to_vec(),
             "GetConsumer" => {
                 self.operator.commit_consumer(commit("reports", 0)).await.unwrap();
                 pb::GetConsumerRequest {
@@ -46,6 +59,13 @@ impl Conforms for Ledger {
             _ => return None,
         };
         Some((Who::Operator, request))
+    }
+}
+
+fn works() -> pb::EventFilter {
+    pb::EventFilter {
+        types: vec!["work.*".to_owned()],
+        ..Default::default()
     }
 }
 

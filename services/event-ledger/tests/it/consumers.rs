@@ -44,7 +44,7 @@ async fn a_position_moves_forward_and_not_beyond_the_last_event() {
         .commit_consumer(commit("reports", 2))
         .await
         .unwrap();
-    for wrong in [1, 4, u64::MAX] {
+    for wrong in [1, 4, i64::MAX.unsigned_abs()] {
         let refused = Refused::from(ledger.operator.commit_consumer(commit("reports", wrong)).await);
         assert_eq!(refused.why(), (Code::FailedPrecondition, "POSITION_INVALID"));
     }

@@ -1,9 +1,9 @@
-use aex_kit::Hosted as _;
+use aex_kit::{Hosted as _, Principal};
 use aex_proto::aex::provider_registry::v1::{self as pb, provider_registry_service_server::SERVICE_NAME};
 use aex_provider_registry::App;
 use aex_testkit::{
     Database, Shape, Who, World,
-    conformance::{self, Conforms},
+    conformance::{self, Conforms, Stranger},
 };
 use prost::Message as _;
 
@@ -22,6 +22,19 @@ impl Conforms for Registry {
 
     fn database(&self) -> &Database {
         &self.database
+    }
+
+    async fn fresh_tenant(&mut self) -> Principal {
+        self.tenant("Eve").await
+    }
+
+    fn to_stranger(&self, method: &str) -> Option<Stranger> {
+        match method {
+            "GetProvider" | "ListAgents" | "SearchProviders" => {
+                Some(Stranger::Answered("who sells can be looked up by who buys"))
+            }
+            _ => None,
+        }
     }
 
     async fn valid(&mut self, method: &str) -> Option<(Who, Vec<u8>)> {

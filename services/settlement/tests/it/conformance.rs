@@ -1,4 +1,4 @@
-use aex_kit::Hosted as _;
+use aex_kit::{Hosted as _, Principal};
 use aex_proto::aex::settlement::v1::{self as pb, settlement_service_server::SERVICE_NAME};
 use aex_settlement::App;
 use aex_testkit::{
@@ -19,6 +19,10 @@ impl Conforms for Settlement {
 
     fn database(&self) -> &Database {
         &self.database
+    }
+
+    async fn fresh_tenant(&mut self) -> Principal {
+        self.tenant("Eve").await
     }
 
     async fn valid(&mut self, method: &str) -> Option<(Who, Vec<u8>)> {

@@ -2,7 +2,7 @@ use aex_kit::Hosted as _;
 use aex_proto::aex::trust_broker::v1::{self as pb, trust_broker_service_server::SERVICE_NAME};
 use aex_testkit::{
     Database, Shape, Who, World,
-    conformance::{self, Conforms},
+    conformance::{self, Conforms, Stranger},
     principal,
 };
 use aex_trust_broker::App;
@@ -20,6 +20,15 @@ impl Conforms for Broker {
 
     fn database(&self) -> &Database {
         &self.database
+    }
+
+    fn to_stranger(&self, method: &str) -> Option<Stranger> {
+        match method {
+            "GetTrust" | "ListOutcomes" | "ExplainTrust" => Some(Stranger::Answered(
+                "how a provider works is known to all, and a newcomer is as one that is not there",
+            )),
+            _ => None,
+        }
     }
 
     async fn valid(&mut self, method: &str) -> Option<(Who, Vec<u8>)> {

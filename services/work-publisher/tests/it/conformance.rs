@@ -7,7 +7,7 @@ use aex_testkit::{
 use aex_work_publisher::App;
 use prost::Message as _;
 
-use crate::fixture::{Publisher, cancel, release, work};
+use crate::fixture::{Publisher, cancel, release, seconds, work};
 
 impl Conforms for Publisher {
     const SERVICE: &'static str = SERVICE_NAME;
@@ -28,7 +28,16 @@ impl Conforms for Publisher {
         let ada = Who::Tenant(self.ada.clone());
         let engine = Who::Service("contract-engine");
         Some(match method {
-            "PublishWork" => (ada, work().encode_to_vec()),
+            "PublishWork" => {
+                let request = pb::PublishWorkRequest {
+                    constraints: Some(pb::Constraints {
+                        max_latency: Some(seconds(2)),
+                        ..Default::default()
+                    }),
+                    ..work()
+                };
+                (ada, request.encode_to_vec())
+            }
             "GetWork" => (Who::Operator, pb::GetWorkRequest { work_id }.encode_to_vec()),
             "ListWorks" => {
                 let request = pb::ListWorksRequest {

@@ -125,20 +125,60 @@ fn unbounded(message: &MessageDescriptor, depth: usize) -> Option<String> {
     message.fields().find_map(|field| {
         let limits = limits(&field);
         let name = field.name();
+        if has_no_rule(&field) {
+            return Some(format!("{name} is of a shape that no rule checks"));
+        }
         if field.is_list() && limits.max_items == 0 {
             return Some(format!("{name} may have any number of elements"));
         }
-        match field.kind() {
+        let problem = match field.kind() {
             Kind::String if limits.max_len == 0 && limits.id_prefix.is_empty() && !is_spelled(&limits) => {
-                Some(format!("{name} may be of any length"))
+                "may be of any length"
             }
-            Kind::Bytes if limits.max_len == 0 => Some(format!("{name} may be of any length")),
-            Kind::Message(inner) if inner.package_name().starts_with("aex.") && depth < 4 => {
-                unbounded(&inner, depth + 1).map(|problem| format!("{name}.{problem}"))
-            }
-            _ => None,
-        }
+            Kind::Bytes if limits.max_len == 0 => "may be of any length",
+            Kind::Int32 | Kind::Int64 if limits.min.is_none() => "may be of any size below",
+            Kind::Uint32 if limits.min.or(limits.max).is_none() => "may be any number",
+            // The databases have no such type: a number that is too large for them would be cut.
+            Kind::Uint64 if limits.max.is_none() => "may be of any size",
+            Kind::Double if limits.min.is_none() || limits.max.is_none() => "may be any number",
+            Kind::String
+            | Kind::Bytes
+            | Kind::Bool
+            | Kind::Enum(_)
+            | Kind::Int32
+            | Kind::Int64
+            | Kind::Uint32
+            | Kind::Uint64
+            | Kind::Double => return None,
+            Kind::Message(of) => return unbounded_message(name, &of, &limits, depth),
+            _ => "is of a kind that no rule checks",
+        };
+        Some(format!("{name} {problem}"))
     })
+}
+
+fn unbounded_message(name: &str, of: &MessageDescriptor, limits: &Limits, depth: usize) -> Option<String> {
+    match of.full_name() {
+        "google.protobuf.Duration" if limits.min.is_none() || limits.max.is_none() => {
+            Some(format!("{name} may be of any length"))
+        }
+        // Every moment is checked for being one; a mask is read path by path.
+        "google.protobuf.Duration" | "google.protobuf.Timestamp" | "google.protobuf.FieldMask" => None,
+        _ if of.package_name().starts_with("aex.") && depth < 4 => {
+            unbounded(of, depth + 1).map(|problem| format!("{name}.{problem}"))
+        }
+        _ => Some(format!("{name} is of a kind that no rule checks")),
+    }
+}
+
+/// Fields for which `shared/proto/build.rs` has no rule.
+fn has_no_rule(field: &FieldDescriptor) -> bool {
+    let is_plain = matches!(
+        field.kind(),
+        Kind::String | Kind::Bytes | Kind::Enum(_) | Kind::Message(_)
+    );
+    let is_one_of_several = field.containing_oneof().is_some_and(|of| of.fields().len() > 1);
+    field.is_map() || is_one_of_several || (field.is_list() && !is_plain)
 }
 
 /// A spelling that bounds the length by itself.
