@@ -124,7 +124,12 @@ fn fsck_finds_nothing_while_it_runs_and_at_rest() {
     let mut running = machine.start();
     let made = machine.json(&["init", "--json"]);
     let acks = machine.folder.path().join("acks");
-    std::fs::write(&acks, format!("tenant {}\n", made["tenant_id"].as_str().unwrap())).unwrap();
+    let (tenant, key) = (
+        made["tenant_id"].as_str().unwrap(),
+        made["key_id"].as_str().unwrap(),
+    );
+    let told = format!("tenant {tenant}\ntenant {tenant} ACTIVE\nkey {key} ACTIVE\n");
+    std::fs::write(&acks, told).unwrap();
     let acks = acks.display().to_string();
     let arguments = ["fsck", "--json", "--acks", &acks];
     let live = machine.json(&arguments);
@@ -134,15 +139,19 @@ fn fsck_finds_nothing_while_it_runs_and_at_rest() {
     assert_eq!(machine.json(&arguments), live);
     assert_eq!(machine.postgres(), None);
 
-    // What was acknowledged and is not there is a violation.
-    std::fs::write(
-        machine.folder.path().join("acks"),
-        "tenant tenant_01h455vb4pex5vsknk084sn02q\n",
-    )
-    .unwrap();
+    // What was acknowledged and is not there, or not so far, is a violation.
+    let lost = format!("tenant tenant_01h455vb4pex5vsknk084sn02q\nkey {key} REVOKED\n");
+    std::fs::write(&acks, lost).unwrap();
     let output = machine.run(&arguments);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("tenant_01h455vb4pex5vsknk084sn02q"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    for word in [
+        "tenant_01h455vb4pex5vsknk084sn02q",
+        key,
+        "REVOKED was acknowledged, it is ACTIVE",
+    ] {
+        assert!(said.contains(word), "{word} in {said}");
+    }
 }
 
 #[test]
