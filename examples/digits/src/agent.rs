@@ -97,18 +97,19 @@ pub(crate) async fn run(args: &AgentArgs) -> Result<(), String> {
     let images = images::load()?;
     let offer = Offer::of(args.method, args.method.cross_validated(&images.training));
     let caller = Caller::new(&args.edge, Some(&api_key))?;
+    let acks = Acks::open(&args.acks)?;
 
     let signing = SigningKey::from_bytes(&seed);
-    let provider_id = provider(&caller, args.method, &signing).await?;
-    let id = registered(&caller, args.method, &provider_id, &signing).await?;
-    subscribe(&caller, &provider_id).await?;
+    let provider_id = provider(&caller, &acks, args.method, &signing).await?;
+    let id = registered(&caller, &acks, args.method, &provider_id, &signing).await?;
+    subscribe(&caller, &acks, &provider_id).await?;
 
     let agent = Arc::new(Agent {
         method: args.method,
         reader: args.method.learn(&images.training),
         offer,
         caller,
-        acks: Acks::open(&args.acks)?,
+        acks,
         provider_id,
         id,
         taken: Mutex::default(),
@@ -144,7 +145,12 @@ async fn input_ended() {
 }
 
 /// The provider of this tenant; registered when there is none.
-async fn provider(caller: &Caller, method: Method, signing: &SigningKey) -> Result<String, String> {
+async fn provider(
+    caller: &Caller,
+    acks: &Acks,
+    method: Method,
+    signing: &SigningKey,
+) -> Result<String, String> {
     let known = ask!(caller, registry.list_providers, ListProvidersRequest::default())?;
     let active = |provider: &_| provider_status(provider) == ProviderStatus::Active;
     if let Some(provider) = known.providers.into_iter().find(active) {
@@ -158,7 +164,9 @@ async fn provider(caller: &Caller, method: Method, signing: &SigningKey) -> Resu
         capabilities: vec![CATEGORY.to_owned()],
     };
     let reply = ask!(caller, registry.register_provider, request)?;
-    Ok(reply.provider.unwrap_or_default().provider_id)
+    let provider = reply.provider.unwrap_or_default();
+    acks.note("provider", &provider.provider_id, provider.status().as_str_name())?;
+    Ok(provider.provider_id)
 }
 
 fn provider_status(provider: &aex_proto::aex::provider_registry::v1::Provider) -> ProviderStatus {
@@ -173,6 +181,7 @@ fn endpoint(method: Method) -> String {
 /// This agent, known by its key; registered with the proof that it has the private half.
 async fn registered(
     caller: &Caller,
+    acks: &Acks,
     method: Method,
     provider_id: &str,
     signing: &SigningKey,
@@ -198,7 +207,9 @@ async fn registered(
         proof: proof(signing, provider_id).into(),
     };
     let reply = ask!(caller, registry.register_agent, request)?;
-    Ok(reply.agent.unwrap_or_default().agent_id)
+    let agent = reply.agent.unwrap_or_default();
+    acks.note("agent", &agent.agent_id, agent.status().as_str_name())?;
+    Ok(agent.agent_id)
 }
 
 fn proof(signing: &SigningKey, provider_id: &str) -> Vec<u8> {
@@ -208,7 +219,7 @@ fn proof(signing: &SigningKey, provider_id: &str) -> Vec<u8> {
         .to_vec()
 }
 
-async fn subscribe(caller: &Caller, provider_id: &str) -> Result<(), String> {
+async fn subscribe(caller: &Caller, acks: &Acks, provider_id: &str) -> Result<(), String> {
     let list = ListSubscriptionsRequest {
         provider_id: provider_id.to_owned(),
         ..Default::default()
@@ -227,8 +238,9 @@ async fn subscribe(caller: &Caller, provider_id: &str) -> Result<(), String> {
         categories: vec![CATEGORY.to_owned()],
         ..Default::default()
     };
-    ask!(caller, registry.create_subscription, request)?;
-    Ok(())
+    let reply = ask!(caller, registry.create_subscription, request)?;
+    let made = reply.subscription.unwrap_or_default();
+    acks.note("subscription", &made.subscription_id, made.status().as_str_name())
 }
 
 impl Agent {
@@ -329,7 +341,10 @@ impl Agent {
             }),
         };
         match ask!(self.caller, bids.submit_bid, request) {
-            Ok(reply) => self.acks.note("bid", &reply.bid.unwrap_or_default().bid_id),
+            Ok(reply) => {
+                let bid = reply.bid.unwrap_or_default();
+                self.acks.note("bid", &bid.bid_id, bid.status().as_str_name())
+            }
             // Somebody else was chosen meanwhile.
             Err(refused) if refused.reason == "BOOK_CLOSED" => Ok(()),
             Err(refused) => Err(refused.to_string()),
@@ -377,7 +392,7 @@ impl Agent {
         match ask!(self.caller, contracts.start_contract, request) {
             // A run of this program that was interrupted has started it.
             Err(refused) if refused.code == Code::FailedPrecondition => {}
-            other => drop(other?),
+            other => self.acks.contract(&other?.contract.unwrap_or_default())?,
         }
         let answer = Batch::decode(&payload).and_then(|batch| batch.read_by(&*self.reader));
         let request = ReportProgressRequest {
@@ -386,12 +401,13 @@ impl Agent {
             percent: 50,
             message: "read, waiting for its turn".to_owned(),
         };
-        ask!(self.caller, contracts.report_progress, request)?;
+        let reply = ask!(self.caller, contracts.report_progress, request)?;
+        self.acks.contract(&reply.contract.unwrap_or_default())?;
         pause(self.offer.turnaround).await;
 
         let mut request = CompleteContractRequest {
             idempotency_key: step("complete"),
-            contract_id: contract_id.clone(),
+            contract_id,
             ..Default::default()
         };
         match answer.and_then(|answer| answer.encode()) {
@@ -403,8 +419,8 @@ impl Agent {
             }
             Err(problem) => request.summary = problem,
         }
-        ask!(self.caller, contracts.complete_contract, request)?;
-        self.acks.note("contract", &contract_id)
+        let reply = ask!(self.caller, contracts.complete_contract, request)?;
+        self.acks.contract(&reply.contract.unwrap_or_default())
     }
 
     /// Problems go to the log; the next look finds what is still to be done.

@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{exchange::Exchange, key::hex, methods::Method, outside::secret};
+use crate::{acks::Acks, exchange::Exchange, key::hex, methods::Method, outside::secret};
 
 /// Everyone.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,17 +34,18 @@ pub(crate) struct Role {
 
 impl Cast {
     /// The cast of a file; when there is none, made and written there.
-    pub(crate) async fn of(path: &Path, exchange: &Exchange) -> Result<Self, String> {
+    pub(crate) async fn of(path: &Path, exchange: &Exchange, acks: &Acks) -> Result<Self, String> {
         if let Ok(text) = fs::read(path) {
             return serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()));
         }
         let mut agents = BTreeMap::new();
         for method in Method::ALL {
             let name = format!("Digits by {}", method.name());
-            agents.insert(method.name().to_owned(), role(exchange, &name, "provider").await?);
+            let role = role(exchange, acks, &name, "provider").await?;
+            agents.insert(method.name().to_owned(), role);
         }
         let cast = Self {
-            consumer: role(exchange, "Digits wanted", "requestor").await?,
+            consumer: role(exchange, acks, "Digits wanted", "requestor").await?,
             agents,
         };
         cast.write(path)?;
@@ -70,10 +71,12 @@ impl Cast {
     }
 }
 
-async fn role(exchange: &Exchange, name: &str, kind: &str) -> Result<Role, String> {
+async fn role(exchange: &Exchange, acks: &Acks, name: &str, kind: &str) -> Result<Role, String> {
     let tenant = exchange.tenant(name, kind).await?;
+    acks.note("tenant", &tenant.id, "ACTIVE")?;
+    acks.note("key", &tenant.key_id, "ACTIVE")?;
     Ok(Role {
-        tenant_id: tenant.tenant_id,
+        tenant_id: tenant.id,
         api_key: tenant.api_key,
         seed: hex(&secret()),
     })

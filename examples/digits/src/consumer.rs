@@ -161,9 +161,14 @@ impl Consumer {
             ..Default::default()
         };
         let reply = ask!(self.caller, works.publish_work, request)?;
-        let work_id = reply.work.unwrap_or_default().work_id;
-        self.acks.note("work", &work_id)?;
-        Ok(work_id)
+        let work = reply.work.unwrap_or_default();
+        self.note(&work)?;
+        Ok(work.work_id)
+    }
+
+    fn note(&self, work: &Work) -> Result<(), String> {
+        let status = work.status().as_str_name();
+        self.acks.note("work", &work.work_id, status)
     }
 
     async fn pursue(&self, plan: &Plan, work_id: &str, bell: &Notify) -> Result<Sale, String> {
@@ -306,8 +311,9 @@ impl Consumer {
         award.end();
         match answer {
             Ok(reply) => {
-                pursuit.contract_id = reply.contract.unwrap_or_default().contract_id;
-                self.acks.note("contract", &pursuit.contract_id)
+                let contract = reply.contract.unwrap_or_default();
+                pursuit.contract_id.clone_from(&contract.contract_id);
+                self.acks.contract(&contract)
             }
             Err(refused) if refused.reason == "INSUFFICIENT_FUNDS" => Err(refused.to_string()),
             // The bid is not to be had any more, or the work has moved on; the next look sees which.
@@ -325,9 +331,10 @@ impl Consumer {
             work_id: work_id.to_owned(),
         };
         match ask!(self.caller, works.cancel_work, request) {
+            Ok(reply) => self.note(&reply.work.unwrap_or_default()),
             // An award was faster.
-            Err(refused) if refused.code != Code::FailedPrecondition => Err(refused.to_string()),
-            _ => Ok(()),
+            Err(refused) if refused.code == Code::FailedPrecondition => Ok(()),
+            Err(refused) => Err(refused.to_string()),
         }
     }
 
@@ -361,9 +368,10 @@ impl Consumer {
                     reason: "nothing was delivered in time".to_owned(),
                 };
                 match ask!(self.caller, contracts.fail_contract, request) {
+                    Ok(reply) => self.acks.contract(&reply.contract.unwrap_or_default()),
                     // It was delivered at the last moment.
-                    Err(refused) if refused.code != Code::FailedPrecondition => Err(refused.to_string()),
-                    _ => Ok(()),
+                    Err(refused) if refused.code == Code::FailedPrecondition => Ok(()),
+                    Err(refused) => Err(refused.to_string()),
                 }
             }
             _ => Ok(()),
@@ -376,8 +384,8 @@ impl Consumer {
                 idempotency_key: key("accept", &[contract_id]),
                 contract_id: contract_id.to_owned(),
             };
-            ask!(self.caller, contracts.accept_contract, request)?;
-            return self.acks.note("contract", contract_id);
+            let reply = ask!(self.caller, contracts.accept_contract, request)?;
+            return self.acks.contract(&reply.contract.unwrap_or_default());
         }
         let request = RejectContractRequest {
             idempotency_key: key("reject", &[contract_id]),
@@ -387,11 +395,13 @@ impl Consumer {
                 verdict.right, verdict.total
             ),
         };
-        ask!(self.caller, contracts.reject_contract, request)?;
-        self.acks.note("contract", contract_id)
+        let reply = ask!(self.caller, contracts.reject_contract, request)?;
+        self.acks.contract(&reply.contract.unwrap_or_default())
     }
 
+    /// What became of it. That the exchange said so is an acknowledgement too.
     async fn ended(&self, plan: &Plan, work: &Work, pursuit: &Pursuit) -> Result<Sale, String> {
+        self.note(work)?;
         let ranking = self.ranking(&work.work_id).await?.unwrap_or_default();
         let mut sale = Sale {
             number: plan.number,
@@ -416,12 +426,12 @@ impl Consumer {
             return Ok(sale);
         }
         let contract = self.contract(&pursuit.contract_id).await?;
+        self.acks.contract(&contract)?;
         sale.winner = Some(self.winner(&contract, &ranking).await?);
         let hold = self.hold(&pursuit.contract_id).await?;
         sale.money = moved(&hold)?;
-        if hold.status() == HoldStatus::Captured {
-            self.acks.note("hold", &pursuit.contract_id)?;
-        }
+        let status = hold.status().as_str_name();
+        self.acks.note("hold", &pursuit.contract_id, status)?;
         Ok(sale)
     }
 

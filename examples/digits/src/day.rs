@@ -203,9 +203,9 @@ async fn play(
         exchange.edge(),
         folder.path.display()
     ));
-    let cast = Cast::of(&folder.at("cast.json"), exchange).await?;
     let acks_path = folder.at("acks");
     let acks = Acks::open(&acks_path)?;
+    let cast = Cast::of(&folder.at("cast.json"), exchange, &acks).await?;
 
     let works = usize::try_from(args.works).map_err(|error| error.to_string())?;
     let plans = plan::day(works, args.seed, &images.market);
@@ -323,7 +323,7 @@ async fn deposit(wallet: &Caller, plans: &[Plan], run: &str, acks: &Acks) -> Res
     let deposit = ask!(wallet, money.request_deposit, request)?
         .deposit
         .unwrap_or_default();
-    acks.note("deposit", &deposit.deposit_id)?;
+    acks.note("deposit", &deposit.deposit_id, deposit.status().as_str_name())?;
     let end = Instant::now() + TRUST_LIMIT;
     loop {
         let request = GetDepositRequest {
@@ -333,7 +333,10 @@ async fn deposit(wallet: &Caller, plans: &[Plan], run: &str, acks: &Acks) -> Res
             .deposit
             .unwrap_or_default();
         match deposit.status() {
-            DepositStatus::Confirmed => return Ok(amount),
+            DepositStatus::Confirmed => {
+                acks.note("deposit", &deposit.deposit_id, deposit.status().as_str_name())?;
+                return Ok(amount);
+            }
             DepositStatus::Pending if Instant::now() < end => pause(POLL).await,
             status => {
                 return Err(format!(

@@ -58,7 +58,10 @@ pub(crate) struct Recovery {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Tenant {
     /// Its id.
-    pub(crate) tenant_id: String,
+    #[serde(rename = "tenant_id")]
+    pub(crate) id: String,
+    /// The id of its key.
+    pub(crate) key_id: String,
     /// The key that speaks for it.
     pub(crate) api_key: String,
 }
@@ -159,7 +162,7 @@ impl Exchange {
         serde_json::from_str(&told).map_err(|error| format!("aex init said something else: {error}"))
     }
 
-    /// Checks every invariant, and that all of the acknowledgements are there. Answers what it says.
+    /// Checks every invariant, and that everything acknowledged still holds. Answers what it says.
     pub(crate) async fn fsck(&self, acks: &Path) -> Result<String, String> {
         self.command(&["fsck", "--acks", &acks.to_string_lossy()]).await
     }

@@ -1,5 +1,5 @@
-//! Whole days, with the exchange killed in between, and broken off. Both end with nothing left of them. The command `aex`
-//! has to lie beside `aex-digits`: a build of the workspace puts it there.
+//! Whole days: with the exchange killed in between, broken off, and a second one on the data of the first. All end with
+//! nothing left of them. The command `aex` has to lie beside `aex-digits`: a build of the workspace puts it there.
 
 #![expect(
     clippy::disallowed_methods,
@@ -9,7 +9,7 @@
 )]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -48,6 +48,25 @@ impl Day {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    /// Plays a day to its end, which is good, and answers its report.
+    fn play(&self, options: &[&str]) -> Value {
+        let ended = self.begin(options).wait_with_output().unwrap();
+        let log = fs::read_to_string(self.data().join("exchange.log")).unwrap_or_default();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(
+            ended.status.success(),
+            "{said}{}{log}",
+            String::from_utf8_lossy(&ended.stdout)
+        );
+        let report: Value = serde_json::from_slice(&ended.stdout).unwrap();
+        assert_eq!(report.get("problems"), Some(&Value::Array(Vec::new())));
+        report
+    }
+
+    fn acks(&self) -> String {
+        fs::read_to_string(self.data().join("acks")).unwrap()
     }
 
     /// Everything that runs on its folder: by what it was started with, or where it is.
@@ -112,19 +131,7 @@ impl Day {
 fn a_day_on_which_the_exchange_is_killed_ten_times_ends_and_leaves_nothing_behind() {
     let day = Day::new();
     let begun = Instant::now();
-    let ended = day
-        .begin(&["--works", "40", "--chaos", "10"])
-        .wait_with_output()
-        .unwrap();
-    let log = fs::read_to_string(day.data().join("exchange.log")).unwrap_or_default();
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(
-        ended.status.success(),
-        "{said}{}{log}",
-        String::from_utf8_lossy(&ended.stdout)
-    );
-    let report: Value = serde_json::from_slice(&ended.stdout).unwrap();
-    assert_eq!(report["problems"], Value::Array(Vec::new()));
+    let report = day.play(&["--works", "40", "--chaos", "10"]);
     assert_eq!(report["sales"].as_array().unwrap().len(), 40);
     let kills = report["kills"].as_array().unwrap();
     assert_eq!(kills.len(), 10);
@@ -139,6 +146,70 @@ fn a_day_on_which_the_exchange_is_killed_ten_times_ends_and_leaves_nothing_behin
         kills.iter().map(own).fold(0.0, f64::max),
         report["slowest_award_seconds"].as_f64().unwrap()
     );
+    day.until_nothing_runs();
+    assert_eq!(day.remains(), [""; 0]);
+}
+
+/// The amount of a report, in millionths.
+fn micros(amount: &Value) -> i64 {
+    let (whole, part) = amount
+        .as_str()
+        .unwrap()
+        .split_once('.')
+        .unwrap_or((amount.as_str().unwrap(), ""));
+    format!("{whole}{part:0<6}").parse().unwrap()
+}
+
+fn works(report: &Value) -> BTreeSet<&str> {
+    let sales = report["sales"].as_array().unwrap();
+    sales
+        .iter()
+        .map(|sale| sale["work_id"].as_str().unwrap())
+        .collect()
+}
+
+/// The trust of each provider, at the beginning or at the end.
+fn trust(report: &Value, when: &str) -> BTreeMap<String, String> {
+    let agents = report["agents"].as_array().unwrap();
+    let named = |agent: &Value| {
+        (
+            agent["provider_id"].as_str().unwrap().to_owned(),
+            agent[when].to_string(),
+        )
+    };
+    agents.iter().map(named).collect()
+}
+
+#[test]
+fn a_second_day_goes_on_with_money_trust_and_acknowledgements_of_the_first() {
+    let day = Day::new();
+    let begun = Instant::now();
+    let first = day.play(&["--works", "6"]);
+    let noted = day.acks();
+    assert_ne!(trust(&first, "trust_before"), trust(&first, "trust_after"));
+    let second = day.play(&["--works", "6", "--keep"]);
+    println!("two days in {:.1?}", begun.elapsed());
+
+    assert_eq!((works(&first).len(), works(&second).len()), (6, 6));
+    assert!(works(&first).is_disjoint(&works(&second)));
+    assert_eq!(trust(&second, "trust_before"), trust(&first, "trust_after"));
+    let available = |day: &Value| micros(&day["consumer"]["available"]);
+    let moved = micros(&second["sums"]["deposited"]) - micros(&second["sums"]["paid"]);
+    assert_eq!(available(&second), available(&first) + moved);
+
+    // Nobody comes to the market twice, and fsck held what both days were told.
+    let both = day.acks();
+    assert!(both.starts_with(&noted) && both.len() > noted.len());
+    for kind in ["tenant ", "key ", "provider ", "agent ", "subscription "] {
+        let count = |acks: &str| acks.lines().filter(|line| line.starts_with(kind)).count();
+        assert!(count(&noted) >= 5, "{kind}in {noted}");
+        assert_eq!(count(&both), count(&noted), "{kind}");
+    }
+    let said = second["fsck"].as_str().unwrap();
+    let acknowledged = format!("{} acknowledged", both.lines().count());
+    for words in [acknowledged.as_str(), "nothing is broken"] {
+        assert!(said.contains(words), "{words} in {said}");
+    }
     day.until_nothing_runs();
     assert_eq!(day.remains(), [""; 0]);
 }

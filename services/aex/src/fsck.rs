@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use tonic::Code;
 use tower::{ServiceExt as _, util::BoxCloneSyncService};
 
 use crate::{
+    acks::{self, Ack},
     calls::{Caller, Refusal, unnamed},
     deployment,
     exchange::Exchange,
@@ -40,7 +41,8 @@ pub(crate) struct Fsck {
     /// What is younger than this many seconds may be on its way, and is told apart.
     #[arg(long, default_value_t = 30)]
     grace: u64,
-    /// A file of acknowledged things, one `kind id` a line: each must exist.
+    /// A file of acknowledgements, one `kind id STATUS` a line, such as `contract contract_… COMPLETED`: the thing must stand
+    /// there or further on. A line without a status asks whether the thing exists.
     #[arg(long, value_name = "FILE")]
     acks: Option<PathBuf>,
     /// Rebuilds every table from the event log, beside the live ones, and compares: of an exchange that does not run.
@@ -53,6 +55,9 @@ pub(crate) struct Fsck {
 
 /// Answers whether nothing is broken.
 pub(crate) async fn run(options: Fsck) -> Result<bool, Problem> {
+    // Before anybody is asked: what is noted meanwhile may be younger than what the services said.
+    let acked = options.acks.as_deref().map(acks::read).transpose()?;
+    let acked = acked.unwrap_or_default();
     let deployment = deployment::operator(options.config.as_deref(), &deployment::everyone())?;
     let (facts, rebuild) = match deployment {
         Some(_) if options.rebuild => {
@@ -63,7 +68,6 @@ pub(crate) async fn run(options: Fsck) -> Result<bool, Problem> {
         Some(operator) => (collect(&operator).await?, None),
         None => of_home(&Home::choose(options.data_dir.clone())?, options.rebuild).await?,
     };
-    let acked = options.acks.as_deref().map(acks).transpose()?.unwrap_or_default();
     report(&facts, rebuild.as_ref(), &acked, &options)
 }
 
@@ -147,30 +151,10 @@ async fn collect(operator: &Caller) -> Result<Facts, Refusal> {
     Ok(facts)
 }
 
-/// `kind id`, one a line.
-fn acks(file: &Path) -> Result<Vec<(String, String)>, Problem> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Problem::new(format!("{}: {error}", file.display())))?;
-    text.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(|line| {
-            line.split_once(char::is_whitespace)
-                .map(|(kind, id)| (kind.to_owned(), id.trim().to_owned()))
-                .ok_or_else(|| Problem::new(format!("{}: `{line}` is not `kind id`", file.display())))
-        })
-        .collect()
-}
-
-fn report(
-    facts: &Facts,
-    rebuild: Option<&Rebuild>,
-    acked: &[(String, String)],
-    options: &Fsck,
-) -> Result<bool, Problem> {
+fn report(facts: &Facts, rebuild: Option<&Rebuild>, acked: &[Ack], options: &Fsck) -> Result<bool, Problem> {
     let now = home::clock().now();
     let mut findings = rules::judge(facts);
-    findings.extend(rules::missing(facts, acked));
+    findings.extend(acks::broken(facts, acked));
     findings.extend(rebuild.into_iter().flat_map(Rebuild::findings));
     findings.dedup();
     let oldest = now.saturating_sub(Duration::from_secs(options.grace));

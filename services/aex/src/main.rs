@@ -1,6 +1,7 @@
 //! The exchange in one binary: `dev` runs all of it on one machine, `serve` runs services as processes of their own, and
 //! the other commands are for those who operate it and those who trade on it.
 
+mod acks;
 mod calls;
 mod database;
 mod deployment;

@@ -15,6 +15,13 @@ pub(crate) struct Fact {
     pub(crate) since: Option<Timestamp>,
 }
 
+impl Fact {
+    /// A state may be followed by more words, which say more of the same thing.
+    pub(crate) fn status(&self) -> &str {
+        part(&self.value, 0)
+    }
+}
+
 /// Everything that was stated, by kind and subject, and everything that services found broken themselves.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
@@ -102,8 +109,20 @@ impl Facts {
         self.stated.get(kind).into_iter().flatten()
     }
 
-    fn find(&self, kind: &str, subject: &str) -> Option<&Fact> {
+    pub(crate) fn find(&self, kind: &str, subject: &str) -> Option<&Fact> {
         self.stated.get(kind)?.get(subject)
+    }
+
+    /// Is anything stated of it: `work` is the beginning of `work.status` and of `work.contract`?
+    pub(crate) fn know(&self, kind: &str, subject: &str) -> bool {
+        let is_of = |stated: &str| {
+            stated
+                .strip_prefix(kind)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.stated
+            .iter()
+            .any(|(stated, subjects)| is_of(stated) && subjects.contains_key(subject))
     }
 
     fn were_asked(&self, services: &[&str]) -> bool {
@@ -285,32 +304,6 @@ fn prices(facts: &Facts) -> Vec<Finding> {
     facts.of("contract.settled").filter_map(judged).collect()
 }
 
-/// Acknowledged things that nobody knows.
-pub(crate) fn missing(facts: &Facts, acked: &[(String, String)]) -> Vec<Finding> {
-    let knows = |kind: &str, id: &str| {
-        facts
-            .stated
-            .iter()
-            .filter(|(stated, _)| {
-                stated
-                    .strip_prefix(kind)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            })
-            .any(|(_, subjects)| subjects.contains_key(id))
-    };
-    acked
-        .iter()
-        .filter(|(kind, id)| !knows(kind, id))
-        .map(|(kind, id)| Finding {
-            invariant: "what was acknowledged exists".to_owned(),
-            subject: id.clone(),
-            detail: format!("no service knows this {kind}"),
-            since: None,
-        })
-        .collect()
-}
-
-/// A state may be followed by more words, which say more of the same thing.
 fn is_one_of(value: &str, right: &[&str]) -> bool {
     right.contains(&part(value, 0))
 }
@@ -360,7 +353,6 @@ mod tests {
         facts.take("trust-broker", &page(&[("trust.outcome", "c1", "SUCCESS")]));
         facts.take("work-publisher", &page(&[("work.contract", "w1", "c1")]));
         assert_eq!(judge(&facts), []);
-        assert_eq!(missing(&facts, &[("contract".to_owned(), "c2".to_owned())]), []);
     }
 
     #[test]
@@ -394,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_outcome_a_lost_contract_and_a_lost_acknowledgement_are_found() {
+    fn a_lost_outcome_and_a_lost_contract_are_found() {
         let mut facts = of(&[("contract.status", "c1", "FAILED w1 1 USD")], &[]);
         facts.take("trust-broker", &page(&[("trust.outcome", "c9", "EXPIRED")]));
         facts.take(
@@ -407,11 +399,6 @@ mod tests {
         );
         let subjects: Vec<_> = judge(&facts).into_iter().map(|finding| finding.subject).collect();
         assert_eq!(subjects, ["c1", "w2", "w3", "c9"]);
-        let acked = [
-            ("work".to_owned(), "w9".to_owned()),
-            ("wor".to_owned(), "w1".to_owned()),
-        ];
-        assert_eq!(missing(&facts, &acked).len(), 2);
     }
 
     #[test]

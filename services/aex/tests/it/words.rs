@@ -351,6 +351,27 @@ fn a_service_that_does_not_exist_or_is_told_nothing() {
 }
 
 #[test]
+fn a_line_of_acknowledgements_that_cannot_be_meant() {
+    let machine = Machine::new();
+    let file = machine.folder.path().join("acks");
+    let file = file.display().to_string();
+    let said = ended(&machine.run(&["fsck", "--acks", &file]), 2);
+    names(&said, &["--acks", &file, "No such file"]);
+    std::fs::write(&file, "work w1 OPEN\ncontract c1 DONE\n").unwrap();
+    let said = ended(&machine.run(&["fsck", "--acks", &file]), 2);
+    names(
+        &said,
+        &[
+            "--acks",
+            &file,
+            "line 2",
+            "contract c1 DONE",
+            "COMPLETED, SETTLED",
+        ],
+    );
+}
+
+#[test]
 fn scopes_are_all_named_in_the_help_and_to_who_gives_another() {
     let machine = Machine::new();
     let help = machine.says(&["init", "--help"]);

@@ -14,14 +14,14 @@ pub(super) async fn audit(app: &App, mut call: Call, request: AuditRequest) -> R
     app.store
         .read(&mut call, async |tx| {
             let mut facts = store::audit::facts(tx, &page).await?;
-            let next_page_token = page.cut(&mut facts, |fact| fact.subject.clone());
+            let next_page_token = page.cut(&mut facts, |fact| fact.key.clone());
             let violations = if request.page_token.is_empty() {
                 store::audit::violations(tx).await?
             } else {
                 Vec::new()
             };
             Ok(AuditResponse {
-                facts,
+                facts: facts.into_iter().map(|fact| fact.fact).collect(),
                 violations,
                 next_page_token,
             })

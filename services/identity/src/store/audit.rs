@@ -7,22 +7,55 @@ use aex_types::{KeyId, TenantId, Timestamp};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// A page of facts: where each tenant stands.
-pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<AuditFact>, Failure> {
-    let after: Option<TenantId> = page.after()?;
-    let rows: Vec<(Uuid, String, DateTime<Utc>)> = sqlx::query_as(sql!(
-        "SELECT tenant_id, status, update_time FROM tenant WHERE $1::uuid IS NULL OR tenant_id > $1
-         ORDER BY tenant_id LIMIT $2"
+type FactRow = (String, Uuid, String, DateTime<Utc>);
+
+/// A fact, and where a page ends that it is the last one of: its kind and its id.
+pub(crate) struct Fact {
+    pub(crate) key: String,
+    pub(crate) fact: AuditFact,
+}
+
+/// A page of facts: where each tenant and each key stands. A key expires by the clock.
+pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Fact>, Failure> {
+    let after: Option<String> = page.after()?;
+    let after = match &after {
+        None => None,
+        Some(after) => {
+            let (kind, id) = after.split_once(' ').ok_or(Failure::PageToken)?;
+            Some((kind, id.parse::<Uuid>().map_err(|_| Failure::PageToken)?))
+        }
+    };
+    let rows: Vec<FactRow> = sqlx::query_as(sql!(
+        "SELECT kind, id, value, since
+         FROM (SELECT 'key.status' AS kind, key_id AS id,
+                      CASE WHEN revoke_time IS NOT NULL THEN 'REVOKED'
+                           WHEN expire_time <= $4 THEN 'EXPIRED' ELSE 'ACTIVE' END AS value,
+                      COALESCE(revoke_time, CASE WHEN expire_time <= $4 THEN expire_time END, create_time) AS since
+               FROM api_key
+               UNION ALL SELECT 'tenant.status', tenant_id, status, update_time FROM tenant) AS fact
+         WHERE $1::text IS NULL OR (kind, id) > ($1, $2)
+         ORDER BY kind, id LIMIT $3"
     ))
-    .bind(after.map(TenantId::uuid))
+    .bind(after.map(|(kind, _)| kind))
+    .bind(after.map(|(_, id)| id))
     .bind(page.limit())
+    .bind(DateTime::<Utc>::from(tx.now()))
     .fetch_all(tx.sql())
     .await?;
-    let fact = |(tenant, status, since): (Uuid, String, DateTime<Utc>)| AuditFact {
-        kind: "tenant.status".to_owned(),
-        subject: TenantId::from(tenant).to_string(),
-        value: status,
-        since: Some(wire::time(Timestamp::from(since))),
+    let fact = |(kind, id, value, since): FactRow| {
+        let subject = match kind.as_str() {
+            "key.status" => KeyId::from(id).to_string(),
+            _ => TenantId::from(id).to_string(),
+        };
+        Fact {
+            key: format!("{kind} {id}"),
+            fact: AuditFact {
+                kind,
+                subject,
+                value,
+                since: Some(wire::time(Timestamp::from(since))),
+            },
+        }
     };
     Ok(rows.into_iter().map(fact).collect())
 }

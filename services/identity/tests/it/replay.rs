@@ -1,9 +1,12 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use aex_error::wire;
 use aex_identity::{App, SCHEMA};
 use aex_proto::aex::identity::v1 as pb;
 use aex_store::Store;
 use aex_testkit::Database;
 
-use crate::fixture::{Identity, activate, config, key};
+use crate::fixture::{Identity, activate, config, create_key, key};
 
 #[tokio::test]
 async fn folding_all_events_again_gives_the_same_tables() {
@@ -57,14 +60,6 @@ async fn the_audit_names_what_is_broken() {
         .unwrap()
         .into_inner();
     assert!(clean.violations.is_empty());
-    assert_eq!(
-        clean
-            .facts
-            .iter()
-            .map(|fact| fact.value.as_str())
-            .collect::<Vec<_>>(),
-        ["ACTIVE"]
-    );
     identity.database.execute("DELETE FROM api_key_secret").await;
     let broken = identity
         .operator
@@ -80,4 +75,55 @@ async fn the_audit_names_what_is_broken() {
             .collect::<Vec<_>>(),
         [made.key_id]
     );
+}
+
+#[tokio::test]
+async fn the_audit_states_where_each_tenant_and_each_key_stands() {
+    let mut identity = Identity::new().await;
+    let (ada, bob) = (identity.create("Ada").await, identity.create("Bob").await);
+    let (kept, _) = identity.create_key(&ada, &["*"]).await;
+    let (given_back, _) = identity.create_key(&ada, &["*"]).await;
+    let expire = identity
+        .world
+        .runtime()
+        .now()
+        .saturating_add(Duration::from_mins(1));
+    let brief = pb::CreateApiKeyRequest {
+        expire_time: Some(wire::time(expire)),
+        ..create_key(&ada, &["*"])
+    };
+    let brief = identity
+        .operator
+        .create_api_key(brief)
+        .await
+        .unwrap()
+        .into_inner();
+    let revoke = pb::RevokeApiKeyRequest {
+        idempotency_key: key(),
+        key_id: given_back.key_id.clone(),
+    };
+    identity.operator.revoke_api_key(revoke).await.unwrap();
+    identity.suspend(&bob).await;
+    identity.world.advance(Duration::from_mins(1));
+
+    let told = identity
+        .operator
+        .audit(pb::AuditRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let told: BTreeSet<_> = told
+        .facts
+        .into_iter()
+        .map(|fact| (fact.kind, fact.subject, fact.value))
+        .collect();
+    let stands = [
+        ("tenant.status", ada, "ACTIVE"),
+        ("tenant.status", bob, "SUSPENDED"),
+        ("key.status", kept.key_id, "ACTIVE"),
+        ("key.status", given_back.key_id, "REVOKED"),
+        ("key.status", brief.api_key.unwrap().key_id, "EXPIRED"),
+    ];
+    let stands = stands.map(|(kind, subject, value)| (kind.to_owned(), subject, value.to_owned()));
+    assert_eq!(told, BTreeSet::from(stands));
 }

@@ -7,22 +7,56 @@ use aex_types::{AgentId, ProviderId, SubscriptionId, Timestamp, WorkId};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// A page of facts: where each provider stands.
-pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<AuditFact>, Failure> {
-    let after: Option<ProviderId> = page.after()?;
-    let rows: Vec<(Uuid, String, DateTime<Utc>)> = sqlx::query_as(sql!(
-        "SELECT provider_id, status, update_time FROM provider WHERE $1::uuid IS NULL OR provider_id > $1
-         ORDER BY provider_id LIMIT $2"
+type FactRow = (String, Uuid, String, DateTime<Utc>);
+
+/// A fact, and where a page ends that it is the last one of: its kind and its id.
+pub(crate) struct Fact {
+    pub(crate) key: String,
+    pub(crate) fact: AuditFact,
+}
+
+/// A page of facts: where each provider, each agent and each subscription stands.
+pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Fact>, Failure> {
+    let after: Option<String> = page.after()?;
+    let after = match &after {
+        None => None,
+        Some(after) => {
+            let (kind, id) = after.split_once(' ').ok_or(Failure::PageToken)?;
+            Some((kind, id.parse::<Uuid>().map_err(|_| Failure::PageToken)?))
+        }
+    };
+    let rows: Vec<FactRow> = sqlx::query_as(sql!(
+        "SELECT kind, id, value, since
+         FROM (SELECT 'agent.status' AS kind, agent_id AS id,
+                      CASE WHEN retire_time IS NULL THEN 'ACTIVE' ELSE 'RETIRED' END AS value,
+                      COALESCE(retire_time, create_time) AS since FROM agent
+               UNION ALL SELECT 'provider.status', provider_id, status, update_time FROM provider
+               UNION ALL SELECT 'subscription.status', subscription_id,
+                                CASE WHEN cancel_time IS NULL THEN 'ACTIVE' ELSE 'CANCELLED' END,
+                                COALESCE(cancel_time, create_time) FROM subscription) AS fact
+         WHERE $1::text IS NULL OR (kind, id) > ($1, $2)
+         ORDER BY kind, id LIMIT $3"
     ))
-    .bind(after.map(ProviderId::uuid))
+    .bind(after.map(|(kind, _)| kind))
+    .bind(after.map(|(_, id)| id))
     .bind(page.limit())
     .fetch_all(tx.sql())
     .await?;
-    let fact = |(provider, status, since): (Uuid, String, DateTime<Utc>)| AuditFact {
-        kind: "provider.status".to_owned(),
-        subject: ProviderId::from(provider).to_string(),
-        value: status,
-        since: Some(wire::time(Timestamp::from(since))),
+    let fact = |(kind, id, value, since): FactRow| {
+        let subject = match kind.as_str() {
+            "agent.status" => AgentId::from(id).to_string(),
+            "subscription.status" => SubscriptionId::from(id).to_string(),
+            _ => ProviderId::from(id).to_string(),
+        };
+        Fact {
+            key: format!("{kind} {id}"),
+            fact: AuditFact {
+                kind,
+                subject,
+                value,
+                since: Some(wire::time(Timestamp::from(since))),
+            },
+        }
     };
     Ok(rows.into_iter().map(fact).collect())
 }

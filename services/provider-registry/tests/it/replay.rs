@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use aex_proto::aex::{provider_registry::v1 as pb, work_publisher::v1 as work};
 use aex_provider_registry::{App, Config, SCHEMA};
 use aex_store::Store;
@@ -99,7 +101,7 @@ async fn every_statement_fits_the_schema() {
 }
 
 #[tokio::test]
-async fn the_audit_names_what_is_broken() {
+async fn the_audit_states_where_everything_stands_and_names_what_is_broken() {
     let mut registry = Registry::new().await;
     let ada = registry.tenant("Ada").await;
     let provider = registry.register(&ada, "Ada's").await;
@@ -115,9 +117,32 @@ async fn the_audit_names_what_is_broken() {
     let facts: Vec<_> = clean
         .facts
         .iter()
-        .map(|fact| (fact.subject.as_str(), fact.value.as_str()))
+        .map(|fact| (fact.kind.as_str(), fact.subject.as_str(), fact.value.as_str()))
         .collect();
-    assert_eq!(facts, [(provider.as_str(), "ACTIVE")]);
+    assert_eq!(
+        facts,
+        [
+            ("agent.status", agent.as_str(), "ACTIVE"),
+            ("provider.status", provider.as_str(), "ACTIVE"),
+            ("subscription.status", made.as_str(), "ACTIVE"),
+        ]
+    );
+
+    registry.client(&ada).retire_agent(retire(&agent)).await.unwrap();
+    registry
+        .client(&ada)
+        .cancel_subscription(cancel(&made))
+        .await
+        .unwrap();
+    registry.suspend(&provider).await;
+    let ended = registry
+        .operator
+        .audit(pb::AuditRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let values: Vec<_> = ended.facts.iter().map(|fact| fact.value.as_str()).collect();
+    assert_eq!(values, ["RETIRED", "SUSPENDED", "CANCELLED"]);
 
     registry.database.execute("DELETE FROM provider").await;
     let work = new_work(&registry);
@@ -136,4 +161,32 @@ async fn the_audit_names_what_is_broken() {
         .map(|found| found.subject.as_str())
         .collect();
     assert_eq!(subjects, [agent, made, work]);
+}
+
+#[tokio::test]
+async fn the_facts_are_complete_over_pages() {
+    let mut registry = Registry::new().await;
+    let ada = registry.tenant("Ada").await;
+    let provider = registry.register(&ada, "Ada's").await;
+    registry.register_agent(&ada, &provider, 1).await;
+    let many = "INSERT INTO subscription SELECT tenant_id, provider_id, gen_random_uuid(), '{*}', '{*}', NULL, NULL, NULL,
+                '{}', 1, create_time, NULL FROM provider, generate_series(1, 450)";
+    registry.database.execute(many).await;
+    let mut request = pb::AuditRequest::default();
+    let (mut subjects, mut pages) = (BTreeSet::new(), 0);
+    loop {
+        let page = registry
+            .operator
+            .audit(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        subjects.extend(page.facts.into_iter().map(|fact| fact.subject));
+        pages += 1;
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    assert_eq!((subjects.len(), pages), (452, 3));
 }
