@@ -92,15 +92,15 @@ async fn once(aex: &Path, folder: &Path, plan: Plan, number: usize) -> Result<f6
     let mut heard = listen(&exchange)?;
     let mut auctions = Vec::new();
     let opened = open(&exchange, FIRST, EXPECTED).await?;
-    let mut rate = bid(&exchange, &opened).await?;
     let mut acknowledged: Vec<_> = opened.iter().map(Opened::acknowledged).collect();
+    let mut rate = bid(&exchange, &opened, &mut acknowledged).await?;
     database::settle(&exchange.database()).await?;
     follow(&opened, &mut heard).await?;
     while auctions.len() < plan.auctions {
         let group = plan.group.min(plan.auctions - auctions.len());
         let opened = open(&exchange, group, rate).await?;
-        rate = bid(&exchange, &opened).await?;
         acknowledged.extend(opened.iter().map(Opened::acknowledged));
+        rate = bid(&exchange, &opened, &mut acknowledged).await?;
         auctions.extend(follow(&opened, &mut heard).await?);
     }
     for auction in &auctions {
@@ -185,8 +185,12 @@ async fn open(exchange: &Exchange, group: usize, rate: f64) -> Result<Vec<Opened
     Ok(opened)
 }
 
-/// All providers bid on all works of a group. Answers how many bids a second came in.
-async fn bid(exchange: &Arc<Exchange>, opened: &[Opened]) -> Result<f64, Problem> {
+/// All providers bid on all works of a group. Notes the bids, and answers how many a second came in.
+async fn bid(
+    exchange: &Arc<Exchange>,
+    opened: &[Opened],
+    acknowledged: &mut Vec<String>,
+) -> Result<f64, Problem> {
     let providers = exchange
         .cast
         .providers
@@ -198,17 +202,19 @@ async fn bid(exchange: &Arc<Exchange>, opened: &[Opened]) -> Result<f64, Problem
     for share in providers.chunks(providers.len().div_ceil(BIDDERS)) {
         let (share, opened, keys) = (share.to_vec(), opened.to_vec(), exchange.keys.clone());
         bidders.spawn(async move {
+            let mut taken = Vec::with_capacity(share.len() * opened.len());
             for work in &opened {
                 for provider in &share {
                     let request = offer(provider, &work.work, work.close, "1.5", keys.one("bid"));
-                    told("bid", provider.caller.bids().submit_bid(limited(request))).await?;
+                    let answer = told("bid", provider.caller.bids().submit_bid(limited(request))).await?;
+                    taken.push(format!("bid {}", answer.bid.unwrap_or_default().bid_id));
                 }
             }
-            Ok::<_, Problem>(())
+            Ok::<_, Problem>(taken)
         });
     }
     while let Some(bidder) = bidders.join_next().await {
-        bidder??;
+        acknowledged.extend(bidder??);
     }
     let first = opened
         .first()

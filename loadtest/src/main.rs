@@ -30,6 +30,7 @@ use crate::{problem::Problem, report::say};
 
 /// Trades and auctions of a run.
 const TRADES: usize = 20_000;
+const QUICK_TRADES: usize = 1000;
 const AUCTIONS: usize = 42;
 
 #[derive(Debug, Parser)]
@@ -134,21 +135,26 @@ impl Scenario {
     }
 
     async fn run(self, cli: &Cli, runs: usize, aex: &Path) -> Result<(), Problem> {
-        let seconds = |long, short| Duration::from_secs(if cli.quick { short } else { long });
+        let span = |long, short| Duration::from_millis(if cli.quick { short } else { long });
         match self {
             Self::Trades { trades } => {
+                let trades = if cli.quick {
+                    trades.min(QUICK_TRADES)
+                } else {
+                    trades
+                };
                 let plan = trades::Plan {
                     runs,
-                    trades: if cli.quick { 1000 } else { trades },
-                    warm: if cli.quick { 100 } else { 500 },
-                    yardstick: seconds(3, 1),
+                    trades,
+                    warm: if cli.quick { trades / 10 } else { 500 },
+                    yardstick: span(3000, 200),
                 };
                 trades::run(aex, &cli.samples, plan).await
             }
             Self::Reads => {
                 let plan = reads::Plan {
                     runs,
-                    span: seconds(3, 1),
+                    span: span(3000, 1000),
                     turns: if cli.quick { 1 } else { 2 },
                 };
                 reads::run(aex, &cli.samples, plan).await
