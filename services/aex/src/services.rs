@@ -155,7 +155,7 @@ pub(crate) static SERVICES: &[Service] = &[
     service!(
         aex_work_publisher,
         |config, _| config.work.dispute_window_ms = 0,
-        |_| Ok(())
+        |config| config.work.check()
     ),
     service!(aex_bid_gateway),
     service!(aex_bid_evaluator),

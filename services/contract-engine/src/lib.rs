@@ -32,7 +32,7 @@ pub static SCHEMA: Schema = Schema {
     migrations: sqlx::migrate!("./migrations"),
     keeps_keys: false,
     not_replayed: &["result_blob"],
-    set_again: &["award", "release"],
+    set_again: &["award", "release", "settle"],
     set_by_feed: &["auto"],
 };
 

@@ -77,6 +77,51 @@ async fn a_payment_that_fails_is_made_by_a_worker() {
 }
 
 #[tokio::test]
+async fn a_payment_that_settlement_refuses_for_good_is_left_to_the_audit() {
+    let mut engine = Engine::new().await;
+    let id = engine.delivered().await.contract_id;
+    engine
+        .peers
+        .script
+        .plan("SettleContract", [Turn::Refuse(Code::NotFound, "HOLD_NOT_FOUND")]);
+    engine.ada_client.accept_contract(accept(&id)).await.unwrap();
+    let left = "SELECT 1 FROM timer WHERE kind = 'settle'";
+    assert_eq!(engine.database.execute(left).await, 0);
+    engine.world.advance(Duration::from_mins(11));
+    let audit = engine.operator.audit(pb::AuditRequest::default()).await;
+    let violations = audit.unwrap().into_inner().violations;
+    let found = violations
+        .iter()
+        .any(|found| (found.invariant.as_str(), &found.subject) == ("contract.paid", &id));
+    assert!(found, "{violations:?}");
+    assert_eq!(engine.status(&id).await, pb::ContractStatus::Completed);
+    assert_eq!(engine.peers.script.times_asked("SettleContract"), 1);
+}
+
+#[tokio::test]
+async fn money_that_settlement_does_not_give_back_for_good_is_asked_for_once() {
+    let mut engine = Engine::new().await;
+    let id = engine.awarded().await.contract_id;
+    engine.peers.script.plan(
+        "ReleaseHold",
+        [
+            Turn::Refuse(Code::Unavailable, "DEPENDENCY_UNAVAILABLE"),
+            Turn::Refuse(Code::FailedPrecondition, "HOLD_CAPTURED"),
+        ],
+    );
+    engine.ada_client.fail_contract(fail(&id)).await.unwrap();
+    engine.start_workers();
+    engine
+        .until("nothing is left to do", async |engine| {
+            let left = "SELECT 1 FROM timer WHERE kind = 'release'";
+            engine.database.execute(left).await == 0
+        })
+        .await;
+    assert_eq!(engine.peers.script.times_asked("ReleaseHold"), 2);
+    assert!(engine.peers.stage().released.is_empty());
+}
+
+#[tokio::test]
 async fn where_nobody_confirms_delivery_completes() {
     let mut engine = Engine::new().await;
     let id = engine
