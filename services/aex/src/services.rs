@@ -165,7 +165,7 @@ pub(crate) static SERVICES: &[Service] = &[
             config.tokens.key = Some(dev.token_key.clone());
             config.contracts.dispute_window_seconds = 0;
         },
-        |_| Ok(())
+        |config| config.tokens.check()
     ),
 ];
 
