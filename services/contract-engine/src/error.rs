@@ -49,11 +49,6 @@ pub enum Error {
     AwardInProgress(ContractId),
     #[error("contract {0} has no result yet")]
     ResultNotFound(ContractId),
-    #[error("the payload is kept at {location}")]
-    PayloadElsewhere {
-        contract_id: ContractId,
-        location: String,
-    },
     #[error(transparent)]
     Incomplete(#[from] Incomplete),
     #[error(transparent)]
@@ -128,12 +123,6 @@ impl Explain for Error {
             Self::HoldRefused(id) => fault(FailedPrecondition, R::HoldRefused).with("contract_id", id),
             Self::AwardInProgress(id) => fault(Unavailable, R::AwardInProgress).with("contract_id", id),
             Self::ResultNotFound(id) => fault(NotFound, R::ResultNotFound).with("contract_id", id),
-            Self::PayloadElsewhere {
-                contract_id,
-                location,
-            } => fault(FailedPrecondition, R::PayloadElsewhere)
-                .with("contract_id", contract_id)
-                .with("location", location),
             Self::Incomplete(what) => {
                 fault(InvalidArgument, R::ResultIncomplete).with("missing", what.missing())
             }

@@ -80,13 +80,14 @@ pub(crate) struct Bid {
     pub(crate) expire_time: Timestamp,
 }
 
-/// A payload.
+/// A payload; without bytes where there is none, and where it has a location.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Payload {
     pub(crate) bytes: Bytes,
     pub(crate) media_type: String,
     pub(crate) sha256: Bytes,
     pub(crate) size: u64,
+    pub(crate) location: String,
 }
 
 impl Peers {
@@ -118,7 +119,7 @@ impl Peers {
             .ok_or_else(|| Unanswered::unreadable(PUBLISHER).into())
     }
 
-    /// What is to be worked on?
+    /// What is to be worked on? Where it is kept elsewhere the work says what it is, and there are no bytes.
     pub(crate) async fn payload(&self, call: &Call, contract: &Contract) -> Result<Payload, Error> {
         let id = contract.terms.work_id;
         let mut client = WorkPublisherServiceClient::new(self.publisher.on(call))
@@ -126,28 +127,22 @@ impl Peers {
         let request = publisher::GetWorkPayloadRequest {
             work_id: id.to_string(),
         };
-        let answer = match asked(call, PUBLISHER, client.get_work_payload(request)).await? {
+        let (bytes, info) = match asked(call, PUBLISHER, client.get_work_payload(request)).await? {
             Answer::Refused(no) if no.is("PAYLOAD_ELSEWHERE") => {
-                let work = self.get_work(call, id).await?;
-                return Err(Error::PayloadElsewhere {
-                    contract_id: contract.id,
-                    location: work.payload.unwrap_or_default().location,
-                });
+                (Bytes::new(), self.get_work(call, id).await?.payload)
             }
-            other => other.or("WORK_NOT_FOUND", Error::WorkNotFound(id))?,
+            other => {
+                let answer = other.or("WORK_NOT_FOUND", Error::WorkNotFound(id))?;
+                (answer.payload, answer.info)
+            }
         };
-        let info = answer.info.unwrap_or_default();
-        if !info.location.is_empty() {
-            return Err(Error::PayloadElsewhere {
-                contract_id: contract.id,
-                location: info.location,
-            });
-        }
+        let info = info.unwrap_or_default();
         Ok(Payload {
-            bytes: answer.payload,
+            bytes,
             media_type: info.content_type,
             sha256: info.sha256,
             size: info.size_bytes,
+            location: info.location,
         })
     }
 
