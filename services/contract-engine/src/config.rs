@@ -36,8 +36,8 @@ pub struct Tokens {
 }
 
 /// What is said where there is no key.
-pub(crate) const NO_KEY: &str = "tokens.key_file must name the key that contract tokens are signed with, the same for every \
-                                 process; `openssl genpkey -algorithm ed25519` makes one";
+pub(crate) const NO_KEY: &str = "tokens.key_file must name the key that contract tokens are signed with, \
+                                 the same for every process; `openssl genpkey -algorithm ed25519` makes one";
 
 impl Tokens {
     /// Is there a key? A token is made anew whenever it is asked for, by whichever process: all need the same one, now and

@@ -239,7 +239,8 @@ impl Peers {
                 Answer::Refused(no) if no.is("WORK_NOT_FOUND") => Some(VoidReason::WorkNotFound),
                 Answer::Refused(no) => {
                     if !no.is("WORK_NOT_AWARDABLE") {
-                        tracing::error!(contract = %contract.id, refusal = no.words(), "the work cannot be taken");
+                        let refusal = no.words();
+                        tracing::error!(contract = %contract.id, refusal, "the work cannot be taken");
                     }
                     Some(VoidReason::WorkNotAwardable)
                 }
@@ -255,7 +256,8 @@ impl Peers {
             contract_id: contract.id.to_string(),
         };
         if let Answer::Refused(no) = asked(call, PUBLISHER, client.confirm_award(request)).await? {
-            tracing::error!(contract = %contract.id, refusal = no.words(), "the work does not know its contract");
+            let refusal = no.words();
+            tracing::error!(contract = %contract.id, refusal, "the work does not know its contract");
         }
         Ok(())
     }

@@ -280,7 +280,8 @@ fn content_that_is_kept_elsewhere_is_named_and_no_empty_file_stands_for_it() {
     let kept = |what: &str| {
         format!(
             r#"{{"{what}_location": "https://store.example/{what}", "{what}_content_type": "image/png",
-                "{what}_sha256": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=", "{what}_size_bytes": 8388608}}"#
+                "{what}_sha256": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=",
+                "{what}_size_bytes": 8388608}}"#
         )
     };
     let what = [
