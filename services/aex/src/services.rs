@@ -158,7 +158,7 @@ pub(crate) static SERVICES: &[Service] = &[
     service!(
         aex_work_publisher,
         |config, _| config.work.dispute_window_ms = 0,
-        |_| Ok(())
+        |config| config.work.check()
     ),
     service!(aex_bid_gateway),
     service!(aex_bid_evaluator),
@@ -168,7 +168,7 @@ pub(crate) static SERVICES: &[Service] = &[
             config.tokens.key = Some(dev.token_key.clone());
             config.contracts.dispute_window_seconds = 0;
         },
-        |_| Ok(())
+        |config| config.tokens.check()
     ),
 ];
 

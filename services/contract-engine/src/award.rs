@@ -12,6 +12,7 @@ use crate::{
         contract::{self, Contract, Event, Refusal, Status, Terms},
         saga::{self, Known, Ranking, Step},
     },
+    peers::Answer,
     store::contracts,
     worker,
 };
@@ -160,8 +161,8 @@ impl App {
                     refusal => known.refusal = refusal,
                 },
                 Step::Rank => match self.peers.evaluate(call, contract.terms.work_id).await? {
-                    Ok(ranking) => known.ranking = Some(ranking),
-                    Err(reason) => known.refusal = Some(reason),
+                    Answer::Given(ranking) => known.ranking = Some(ranking),
+                    Answer::Refused(reason) => known.refusal = Some(reason),
                 },
                 Step::Hold => match self.peers.hold(call, contract, tier_of(contract, known)).await? {
                     None => known.is_held = true,

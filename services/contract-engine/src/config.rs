@@ -31,9 +31,24 @@ pub struct Config {
 pub struct Tokens {
     /// The Ed25519 key, as PEM (PKCS#8).
     pub key: Option<Secret>,
-    /// The file that has it. Without key and file a key is made at start, and tokens end with the process: for
-    /// development only.
+    /// The file that has it.
     pub key_file: Option<PathBuf>,
+}
+
+/// What is said where there is no key.
+pub(crate) const NO_KEY: &str = "tokens.key_file must name the key that contract tokens are signed with, \
+                                 the same for every process; `openssl genpkey -algorithm ed25519` makes one";
+
+impl Tokens {
+    /// Is there a key? A token is made anew whenever it is asked for, by whichever process: all need the same one, now and
+    /// after a restart.
+    pub const fn check(&self) -> Result<(), &'static str> {
+        if self.key.is_none() && self.key_file.is_none() {
+            Err(NO_KEY)
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// What contracts do where the work says nothing.

@@ -3,7 +3,7 @@
 use aex_error::{Code, Denied, Explain, Fault, Invalid, Unanswered, fault};
 use aex_proto::aex::{common::v1::ErrorReason as Common, contract_engine::v1::ErrorReason as R};
 use aex_store::Failure;
-use aex_types::{BidId, ContractId, ProviderId, WorkId};
+use aex_types::{BidId, ContractId, Currency, ProviderId, WorkId};
 
 use crate::{
     domain::{
@@ -39,15 +39,16 @@ pub enum Error {
     ProviderNotFound(ProviderId),
     #[error("the available balance is below {price}")]
     InsufficientFunds { price: String },
+    #[error("{0} is not traded here, so the price cannot be held")]
+    CurrencyUnsupported(Currency),
+    #[error("the provider of bid {0} is the consumer itself")]
+    SameTenant(BidId),
+    #[error("settlement does not hold the price of contract {0} on its terms")]
+    HoldRefused(ContractId),
     #[error("contract {0} is not decided yet; it goes on by itself, ask again with the same key")]
     AwardInProgress(ContractId),
     #[error("contract {0} has no result yet")]
     ResultNotFound(ContractId),
-    #[error("the payload is kept at {location}")]
-    PayloadElsewhere {
-        contract_id: ContractId,
-        location: String,
-    },
     #[error(transparent)]
     Incomplete(#[from] Incomplete),
     #[error(transparent)]
@@ -76,6 +77,9 @@ impl Error {
             VoidReason::InsufficientFunds => Self::InsufficientFunds {
                 price: terms.price.to_string(),
             },
+            VoidReason::CurrencyUnsupported => Self::CurrencyUnsupported(terms.price.currency),
+            VoidReason::SameTenant => Self::SameTenant(terms.bid_id),
+            VoidReason::HoldRefused => Self::HoldRefused(contract.id),
         }
     }
 
@@ -112,14 +116,13 @@ impl Explain for Error {
             Self::InsufficientFunds { price } => {
                 fault(FailedPrecondition, R::InsufficientFunds).with("price", price)
             }
+            Self::CurrencyUnsupported(currency) => {
+                fault(FailedPrecondition, R::CurrencyUnsupported).with("currency_code", currency)
+            }
+            Self::SameTenant(id) => fault(FailedPrecondition, R::SameTenant).with("bid_id", id),
+            Self::HoldRefused(id) => fault(FailedPrecondition, R::HoldRefused).with("contract_id", id),
             Self::AwardInProgress(id) => fault(Unavailable, R::AwardInProgress).with("contract_id", id),
             Self::ResultNotFound(id) => fault(NotFound, R::ResultNotFound).with("contract_id", id),
-            Self::PayloadElsewhere {
-                contract_id,
-                location,
-            } => fault(FailedPrecondition, R::PayloadElsewhere)
-                .with("contract_id", contract_id)
-                .with("location", location),
             Self::Incomplete(what) => {
                 fault(InvalidArgument, R::ResultIncomplete).with("missing", what.missing())
             }

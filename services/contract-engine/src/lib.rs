@@ -32,7 +32,7 @@ pub static SCHEMA: Schema = Schema {
     migrations: sqlx::migrate!("./migrations"),
     keeps_keys: false,
     not_replayed: &["result_blob"],
-    set_again: &["award", "release"],
+    set_again: &["award", "release", "settle"],
     set_by_feed: &["auto"],
 };
 
@@ -60,8 +60,8 @@ pub enum StartError {
     /// Its tables cannot be.
     #[error(transparent)]
     Store(#[from] OpenError),
-    /// Its key cannot be read or used.
-    #[error("tokens.key: {0}")]
+    /// Its key is missing, or cannot be read or used.
+    #[error("{0}")]
     Key(String),
 }
 
@@ -82,7 +82,7 @@ impl App {
         Ok(Self {
             ledger: mesh.link(Self::NAME, "event-ledger"),
             peers: Peers::new(Self::NAME, mesh),
-            key: token_key(config, store.runtime())?,
+            key: token_key(&config.tokens)?,
             dispute_window: config.contracts.dispute_window(),
             steps: Arc::new(NoSteps),
             store,
@@ -102,28 +102,20 @@ impl App {
     }
 }
 
-/// The key of contract tokens: the configured one, or a new one for development.
-fn token_key(config: &Config, runtime: &Runtime) -> Result<TokenKey, StartError> {
-    let wrong = |error: &dyn std::fmt::Display| StartError::Key(error.to_string());
-    let made = match (&config.tokens.key, &config.tokens.key_file) {
-        (Some(pem), _) => TokenKey::from_pem(pem.reveal()),
-        (None, Some(file)) => {
-            let pem = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
-            TokenKey::from_pem(&pem)
-        }
-        (None, None) => {
-            tracing::info!(
-                "contract tokens are signed by a key of this process; configure tokens.key_file to keep one"
-            );
-            let seed = runtime.with_rng(|rng| {
-                let mut seed = [0; 32];
-                rand::Rng::fill_bytes(rng, &mut seed);
-                seed
-            });
-            TokenKey::from_seed(&seed)
-        }
+/// The key of contract tokens, as it is configured.
+fn token_key(tokens: &config::Tokens) -> Result<TokenKey, StartError> {
+    let wrong = |error: &dyn std::fmt::Display| StartError::Key(format!("tokens.key: {error}"));
+    if let Some(pem) = &tokens.key {
+        return TokenKey::from_pem(pem.reveal()).map_err(|error| wrong(&error));
+    }
+    let Some(file) = &tokens.key_file else {
+        return Err(StartError::Key(config::NO_KEY.to_owned()));
     };
-    made.map_err(|error| wrong(&error))
+    let wrong = |error: &dyn std::fmt::Display| {
+        StartError::Key(format!("tokens.key_file {}: {error}", file.display()))
+    };
+    let pem = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
+    TokenKey::from_pem(&pem).map_err(|error| wrong(&error))
 }
 
 impl Hosted for App {

@@ -3,6 +3,8 @@
 //! A definite refusal becomes an error or an answer of our own. Everything else, a service that is away, slow or broken,
 //! stays what it is, and the question is asked again.
 
+mod answer;
+
 use std::time::Duration;
 
 use aex_error::{Unanswered, wire};
@@ -18,9 +20,9 @@ use aex_proto::aex::{
 };
 use aex_types::{AgentId, BidId, Money, ProviderId, TenantId, Tier, Timestamp, WorkId};
 use bytes::Bytes;
-use tonic::{Code, Status};
-use tonic_types::StatusExt as _;
 
+use self::answer::asked;
+pub(crate) use self::answer::{Answer, Refused};
 use crate::{
     Error,
     domain::{
@@ -35,19 +37,11 @@ const EVALUATOR: &str = "bid-evaluator";
 const REGISTRY: &str = "provider-registry";
 const SETTLEMENT: &str = "settlement";
 
-/// The longest that one question may take, so that its asker has time left to answer for itself.
-const QUESTION: Duration = Duration::from_secs(4);
-/// The time that an asker keeps for itself.
-const RESERVE: Duration = Duration::from_millis(500);
 /// How long after the last moment of a contract its hold is overdue.
 const OVERDUE: Duration = Duration::from_hours(1);
 /// How long the consumer may review, and the provider may take, where the work does not say.
 const REVIEW: Duration = Duration::from_hours(24);
 const DURATION: Duration = Duration::from_hours(1);
-
-/// Why settlement does not hold: because of the consumer's money, or because the hold itself cannot be.
-const NO_MONEY: [&str; 3] = ["INSUFFICIENT_FUNDS", "RECEIVABLE_OPEN", "TENANT_NOT_ACTIVE"];
-const NO_HOLD: [&str; 2] = ["HOLD_RELEASED", "HOLD_TERMS_CHANGED"];
 
 /// The others.
 #[derive(Debug)]
@@ -86,13 +80,14 @@ pub(crate) struct Bid {
     pub(crate) expire_time: Timestamp,
 }
 
-/// A payload.
+/// A payload; without bytes where there is none, and where it has a location.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Payload {
     pub(crate) bytes: Bytes,
     pub(crate) media_type: String,
     pub(crate) sha256: Bytes,
     pub(crate) size: u64,
+    pub(crate) location: String,
 }
 
 impl Peers {
@@ -117,16 +112,14 @@ impl Peers {
         let request = publisher::GetWorkRequest {
             work_id: id.to_string(),
         };
-        let answer = asked(call, PUBLISHER, client.get_work(request)).await;
-        match refined(answer, &["WORK_NOT_FOUND"])? {
-            Ok(answer) => answer
-                .work
-                .ok_or_else(|| Unanswered::unreadable(PUBLISHER).into()),
-            Err(_) => Err(Error::WorkNotFound(id)),
-        }
+        let answer = asked(call, PUBLISHER, client.get_work(request)).await?;
+        answer
+            .or("WORK_NOT_FOUND", Error::WorkNotFound(id))?
+            .work
+            .ok_or_else(|| Unanswered::unreadable(PUBLISHER).into())
     }
 
-    /// What is to be worked on?
+    /// What is to be worked on? Where it is kept elsewhere the work says what it is, and there are no bytes.
     pub(crate) async fn payload(&self, call: &Call, contract: &Contract) -> Result<Payload, Error> {
         let id = contract.terms.work_id;
         let mut client = WorkPublisherServiceClient::new(self.publisher.on(call))
@@ -134,32 +127,23 @@ impl Peers {
         let request = publisher::GetWorkPayloadRequest {
             work_id: id.to_string(),
         };
-        let answer = asked(call, PUBLISHER, client.get_work_payload(request)).await;
-        match refined(answer, &["WORK_NOT_FOUND", "PAYLOAD_ELSEWHERE"])? {
-            Ok(answer) => {
-                let info = answer.info.unwrap_or_default();
-                if !info.location.is_empty() {
-                    return Err(Error::PayloadElsewhere {
-                        contract_id: contract.id,
-                        location: info.location,
-                    });
-                }
-                Ok(Payload {
-                    bytes: answer.payload,
-                    media_type: info.content_type,
-                    sha256: info.sha256,
-                    size: info.size_bytes,
-                })
+        let (bytes, info) = match asked(call, PUBLISHER, client.get_work_payload(request)).await? {
+            Answer::Refused(no) if no.is("PAYLOAD_ELSEWHERE") => {
+                (Bytes::new(), self.get_work(call, id).await?.payload)
             }
-            Err(reason) if reason == "PAYLOAD_ELSEWHERE" => {
-                let work = self.get_work(call, id).await?;
-                Err(Error::PayloadElsewhere {
-                    contract_id: contract.id,
-                    location: work.payload.unwrap_or_default().location,
-                })
+            other => {
+                let answer = other.or("WORK_NOT_FOUND", Error::WorkNotFound(id))?;
+                (answer.payload, answer.info)
             }
-            Err(_) => Err(Error::WorkNotFound(id)),
-        }
+        };
+        let info = info.unwrap_or_default();
+        Ok(Payload {
+            bytes,
+            media_type: info.content_type,
+            sha256: info.sha256,
+            size: info.size_bytes,
+            location: info.location,
+        })
     }
 
     /// What is the bid, and does it stand?
@@ -168,10 +152,8 @@ impl Peers {
         let request = gateway::GetBidRequest {
             bid_id: id.to_string(),
         };
-        let answer = asked(call, GATEWAY, client.get_bid(request)).await;
-        let Ok(answer) = refined(answer, &["BID_NOT_FOUND"])? else {
-            return Err(Error::BidNotFound(id));
-        };
+        let answer = asked(call, GATEWAY, client.get_bid(request)).await?;
+        let answer = answer.or("BID_NOT_FOUND", Error::BidNotFound(id))?;
         let bid = answer.bid.ok_or_else(|| Unanswered::unreadable(GATEWAY))?;
         if bid.work_id != work.to_string() {
             return Err(Error::BidNotFound(id));
@@ -193,17 +175,20 @@ impl Peers {
         &self,
         call: &Call,
         work: WorkId,
-    ) -> Result<Result<Ranking, VoidReason>, Error> {
+    ) -> Result<Answer<Ranking, VoidReason>, Error> {
         let mut client = BidEvaluatorServiceClient::new(self.evaluator.on(call))
             .max_decoding_message_size(aex_kit::LARGEST_MESSAGE);
         let request = evaluator::EvaluateRequest {
             work_id: work.to_string(),
         };
-        let answer = asked(call, EVALUATOR, client.evaluate(request)).await;
-        match refined(answer, &["WORK_NOT_FOUND"])? {
-            Ok(answer) => read_ranking(answer.evaluation).map(Ok),
-            Err(_) => Ok(Err(VoidReason::WorkNotFound)),
-        }
+        Ok(match asked(call, EVALUATOR, client.evaluate(request)).await? {
+            Answer::Given(answer) => Answer::Given(read_ranking(answer.evaluation)?),
+            Answer::Refused(no) if no.is("WORK_NOT_FOUND") => Answer::Refused(VoidReason::WorkNotFound),
+            Answer::Refused(no) => {
+                tracing::error!(%work, refusal = no.words(), "the bids cannot be ranked");
+                Answer::Refused(VoidReason::WorkNotAwardable)
+            }
+        })
     }
 
     /// How were the bids ranked? `None` when they were not yet.
@@ -213,10 +198,10 @@ impl Peers {
         let request = evaluator::GetEvaluationRequest {
             work_id: work.to_string(),
         };
-        let answer = asked(call, EVALUATOR, client.get_evaluation(request)).await;
-        match refined(answer, &["EVALUATION_NOT_FOUND"])? {
-            Ok(answer) => read_ranking(answer.evaluation).map(Some),
-            Err(_) => Ok(None),
+        match asked(call, EVALUATOR, client.get_evaluation(request)).await? {
+            Answer::Given(answer) => read_ranking(answer.evaluation).map(Some),
+            Answer::Refused(no) if no.is("EVALUATION_NOT_FOUND") => Ok(None),
+            Answer::Refused(no) => Err(no.into()),
         }
     }
 
@@ -226,10 +211,8 @@ impl Peers {
         let request = registry::GetProviderRequest {
             provider_id: id.to_string(),
         };
-        let answer = asked(call, REGISTRY, client.get_provider(request)).await;
-        let Ok(answer) = refined(answer, &["PROVIDER_NOT_FOUND"])? else {
-            return Err(Error::ProviderNotFound(id));
-        };
+        let answer = asked(call, REGISTRY, client.get_provider(request)).await?;
+        let answer = answer.or("PROVIDER_NOT_FOUND", Error::ProviderNotFound(id))?;
         let provider = answer.provider.ok_or_else(|| Unanswered::unreadable(REGISTRY))?;
         let tenant = provider
             .tenant_id
@@ -250,12 +233,17 @@ impl Peers {
             contract_id: contract.id.to_string(),
             consumer_id: contract.terms.consumer_id.to_string(),
         };
-        let answer = asked(call, PUBLISHER, client.reserve_award(request)).await;
         Ok(
-            match refined(answer, &["WORK_NOT_FOUND", "WORK_NOT_AWARDABLE"])? {
-                Ok(_) => None,
-                Err(reason) if reason == "WORK_NOT_FOUND" => Some(VoidReason::WorkNotFound),
-                Err(_) => Some(VoidReason::WorkNotAwardable),
+            match asked(call, PUBLISHER, client.reserve_award(request)).await? {
+                Answer::Given(_) => None,
+                Answer::Refused(no) if no.is("WORK_NOT_FOUND") => Some(VoidReason::WorkNotFound),
+                Answer::Refused(no) => {
+                    if !no.is("WORK_NOT_AWARDABLE") {
+                        let refusal = no.words();
+                        tracing::error!(contract = %contract.id, refusal, "the work cannot be taken");
+                    }
+                    Some(VoidReason::WorkNotAwardable)
+                }
             },
         )
     }
@@ -267,9 +255,9 @@ impl Peers {
             work_id: contract.terms.work_id.to_string(),
             contract_id: contract.id.to_string(),
         };
-        let answer = asked(call, PUBLISHER, client.confirm_award(request)).await;
-        if let Err(reason) = refined(answer, &["WORK_NOT_FOUND", "WORK_NOT_AWARDABLE"])? {
-            tracing::error!(contract = %contract.id, reason, "the work does not know its contract");
+        if let Answer::Refused(no) = asked(call, PUBLISHER, client.confirm_award(request)).await? {
+            let refusal = no.words();
+            tracing::error!(contract = %contract.id, refusal, "the work does not know its contract");
         }
         Ok(())
     }
@@ -284,8 +272,13 @@ impl Peers {
             r#final: contract.is_final,
             sealed: contract.sealed,
         };
-        let answer = asked(call, PUBLISHER, client.release_award(request)).await;
-        refined(answer, &["WORK_NOT_FOUND"]).map(drop)
+        match asked(call, PUBLISHER, client.release_award(request)).await? {
+            Answer::Refused(no) if !no.is("WORK_NOT_FOUND") => {
+                tracing::error!(contract = %contract.id, refusal = no.words(), "the work is not taken back");
+            }
+            Answer::Refused(_) | Answer::Given(_) => {}
+        }
+        Ok(())
     }
 
     /// Holds the price.
@@ -311,18 +304,14 @@ impl Peers {
             dispute_window: terms.dispute_window.map(wire::span),
             deadline: Some(wire::time(deadline)),
         };
-        let answer = asked(call, SETTLEMENT, client.place_hold(request)).await;
-        Ok(match refined(answer, &[&NO_MONEY[..], &NO_HOLD[..]].concat())? {
-            Ok(_) => None,
-            Err(reason) if NO_MONEY.contains(&reason.as_str()) => Some(VoidReason::InsufficientFunds),
-            Err(reason) => {
-                tracing::error!(contract = %contract.id, reason, "the hold cannot be placed");
-                Some(VoidReason::WorkNotAwardable)
-            }
+        Ok(match asked(call, SETTLEMENT, client.place_hold(request)).await? {
+            Answer::Given(_) => None,
+            Answer::Refused(no) => Some(not_held(contract, &no)),
         })
     }
 
-    /// Gives the money back, now or not before a moment.
+    /// Gives the money back, now or not before a moment. A definite refusal is told once: where contract and hold do not
+    /// agree is what `aex fsck` finds, and to ask again would not change it.
     pub(crate) async fn release_money(
         &self,
         call: &Call,
@@ -334,68 +323,40 @@ impl Peers {
             contract_id: contract.id.to_string(),
             not_before: not_before.map(wire::time),
         };
-        asked(call, SETTLEMENT, client.release_hold(request))
-            .await
-            .map(drop)
-            .map_err(|status| Unanswered::by(SETTLEMENT, status).into())
+        if let Answer::Refused(no) = asked(call, SETTLEMENT, client.release_hold(request)).await? {
+            tracing::error!(contract = %contract.id, refusal = no.words(), "the money is not given back");
+        }
+        Ok(())
     }
 
     /// Pays the provider.
-    pub(crate) async fn settle(&self, call: &Call, contract: &Contract) -> Result<(), Error> {
+    pub(crate) async fn settle(&self, call: &Call, contract: &Contract) -> Result<Answer<()>, Error> {
         let mut client = SettlementServiceClient::new(self.settlement.on(call));
         let request = money::SettleContractRequest {
             contract_id: contract.id.to_string(),
             price: Some(wire::money(&contract.terms.price)),
         };
-        asked(call, SETTLEMENT, client.settle_contract(request))
-            .await
-            .map(drop)
-            .map_err(|status| Unanswered::by(SETTLEMENT, status).into())
+        Ok(
+            match asked(call, SETTLEMENT, client.settle_contract(request)).await? {
+                Answer::Given(_) => Answer::Given(()),
+                Answer::Refused(no) => Answer::Refused(no),
+            },
+        )
     }
 }
 
-/// Asks, and waits no longer than one question may take.
-async fn asked<A>(
-    call: &Call,
-    service: &'static str,
-    question: impl Future<Output = Result<tonic::Response<A>, Status>>,
-) -> Result<A, Status> {
-    let most = call.time_left().saturating_sub(RESERVE).min(QUESTION);
-    match tokio::time::timeout(most, question).await {
-        Ok(answer) => answer.map(tonic::Response::into_inner),
-        Err(_) => Err(Status::deadline_exceeded(format!("{service} is slow"))),
-    }
-}
-
-/// Tells the definite refusals that are expected from everything else.
-fn refined<A>(answer: Result<A, Status>, expected: &[&str]) -> Result<Result<A, String>, Error> {
-    match answer {
-        Ok(answer) => Ok(Ok(answer)),
-        Err(status) => {
-            let details = status.get_error_details();
-            let info = details.error_info();
-            let is_definite = matches!(
-                status.code(),
-                Code::NotFound | Code::FailedPrecondition | Code::AlreadyExists | Code::InvalidArgument
-            );
-            match info {
-                Some(info) if is_definite && expected.contains(&info.reason.as_str()) => {
-                    Ok(Err(info.reason.clone()))
-                }
-                other => {
-                    let service = other.map_or("a peer", |info| named(&info.domain));
-                    Err(Unanswered::by(service, status).into())
-                }
-            }
+/// Why the price of a contract is not held.
+fn not_held(contract: &Contract, no: &Refused) -> VoidReason {
+    let terms = &contract.terms;
+    match no.reason() {
+        "INSUFFICIENT_FUNDS" | "RECEIVABLE_OPEN" | "TENANT_NOT_ACTIVE" => VoidReason::InsufficientFunds,
+        "CURRENCY_UNSUPPORTED" => VoidReason::CurrencyUnsupported,
+        "REQUEST_INVALID" if terms.consumer_id == terms.provider_tenant_id => VoidReason::SameTenant,
+        _ => {
+            tracing::error!(contract = %contract.id, refusal = no.words(), "the price is not held");
+            VoidReason::HoldRefused
         }
     }
-}
-
-fn named(domain: &str) -> &'static str {
-    [PUBLISHER, GATEWAY, EVALUATOR, REGISTRY, SETTLEMENT]
-        .into_iter()
-        .find(|name| domain.strip_suffix(".aex") == Some(name))
-        .unwrap_or("a peer")
 }
 
 fn read_work(work: &publisher::Work) -> Option<Work> {

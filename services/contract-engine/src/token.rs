@@ -81,15 +81,6 @@ impl TokenKey {
     /// A key from its PEM (PKCS#8).
     pub(crate) fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let key = SigningKey::from_pkcs8_pem(pem).map_err(|error| KeyError(error.to_string()))?;
-        Self::of(&key)
-    }
-
-    /// A key from 32 random bytes.
-    pub(crate) fn from_seed(seed: &[u8; 32]) -> Result<Self, KeyError> {
-        Self::of(&SigningKey::from_bytes(seed))
-    }
-
-    fn of(key: &SigningKey) -> Result<Self, KeyError> {
         let pem = key
             .to_pkcs8_pem(LineEnding::LF)
             .map_err(|error| KeyError(error.to_string()))?;

@@ -18,6 +18,7 @@ use crate::{
         contract::{self, Contract, Event, Status},
         saga::{self, Ranking},
     },
+    peers::Answer,
     store::contracts,
 };
 
@@ -69,8 +70,8 @@ pub(crate) async fn record(tx: &mut Tx<'_>, contract: Contract, events: &[Event]
 
 /// The jobs that follow from where a contract stands, live and after a replay.
 ///
-/// That an award is cleared up, and that the money was given back, is told by no event: these jobs take themselves back
-/// when they are done, and a replay sets them again, which does no harm.
+/// That an award is cleared up, that the money was given back, and that settlement refuses to pay, is told by no event:
+/// these jobs take themselves back when they are done, and a replay sets them again, which does no harm.
 pub(crate) fn demanded(contract: &Contract) -> Vec<Due> {
     let key = contract.id.uuid();
     let ended = contract.end_time.unwrap_or(contract.update_time);
@@ -257,11 +258,21 @@ impl App {
             .await
     }
 
-    /// Has a completed contract paid. Asked again, settlement answers the same.
+    /// Has a completed contract paid. Asked again, settlement answers the same; so what it refuses for good is told once
+    /// and not asked again. The contract stays completed, and `aex fsck` finds it, until somebody mends it.
     pub(crate) async fn settle(&self, call: &mut Call, contract: &Contract) -> Result<(), Error> {
         let id = contract.id;
-        if contract.status == Status::Completed {
-            self.peers.settle(call, contract).await?;
+        if contract.status == Status::Completed
+            && let Answer::Refused(no) = self.peers.settle(call, contract).await?
+        {
+            tracing::error!(contract = %id, refusal = no.words(), "a completed contract is not paid");
+            return self
+                .store
+                .work(call, async |tx| {
+                    tx.unschedule(SETTLE, id.uuid());
+                    Ok(())
+                })
+                .await;
         }
         self.store
             .work(call, async |tx| {

@@ -286,7 +286,7 @@ pub(crate) fn update(event: &work::Event, status: Status) -> Option<pb::WatchWor
     };
     Some(match &event.change {
         Change::Submitted { .. } => told(Kind::Published),
-        Change::Offered { .. } | Change::AwardReserved { .. } => return None,
+        Change::Offered { .. } | Change::AwardReserved { .. } | Change::AwardBarred { .. } => return None,
         Change::BidReceived { bid_id, price, .. } => pb::WatchWorkResponse {
             bid_id: bid_id.to_string(),
             price: Some(wire::money(price)),

@@ -28,7 +28,7 @@ pub(crate) use self::{
     trust::Trust,
     work::Work,
 };
-use crate::{calls, problem::Problem, show};
+use crate::{calls, home::hex, problem::Problem, show};
 
 /// One question to the exchange.
 pub(crate) struct Ask {
@@ -115,6 +115,9 @@ impl Ask {
         let answered = caller.unary(&self.method, self.body).await;
         let mut answer = told(answered.map_err(|refusal| Problem::from(refusal).when_unanswered(&again))?);
         if let Some((field, file)) = &self.kept {
+            if let Some(kept) = elsewhere(&answer) {
+                return Err(Problem::new(format!("the {field} is {kept}")));
+            }
             let bytes = content_of(&answer, field)?;
             if file.as_os_str() == "-" {
                 return show::bytes(&bytes);
@@ -170,6 +173,21 @@ impl Ask {
             _ => Ok(()),
         }
     }
+}
+
+/// Where the content of an answer is kept that has no bytes, and what it is, so that it can be known when it is fetched.
+fn elsewhere(answer: &Value) -> Option<String> {
+    let known = answer.get("info").unwrap_or(answer);
+    let text = |name: &str| known.get(name).and_then(Value::as_str).unwrap_or_default();
+    let location = text("location");
+    (!location.is_empty()).then(|| {
+        let digest = hex(&STANDARD.decode(text("sha256")).unwrap_or_default());
+        let size = known
+            .get("size_bytes")
+            .and_then(Value::as_u64)
+            .unwrap_or_default();
+        format!("kept elsewhere, fetch it from {location}: {size} bytes with the SHA-256 {digest}")
+    })
 }
 
 /// The bytes of a field.

@@ -234,3 +234,33 @@ async fn what_an_operator_lacks_is_named() {
     );
     fleet.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_its_secret_does_not_start() {
+    let fleet = Fleet::furnish(Path::new(AEX), FleetOptions::default()).await;
+    let whole = fs::read_to_string(fleet.config()).unwrap();
+    let without = fleet.folder().join("without.toml");
+    for (service, section, words) in [
+        ("identity", "[identity.keys]", &["identity", "keys.pepper"][..]),
+        (
+            "contract-engine",
+            "[contract-engine.tokens]",
+            &[
+                "contract-engine",
+                "tokens.key_file",
+                "openssl genpkey -algorithm ed25519",
+            ],
+        ),
+    ] {
+        let (before, after) = whole.split_once(section).unwrap();
+        let (_, after) = after.split_once("\n[").unwrap();
+        fs::write(&without, format!("{before}\n[{after}")).unwrap();
+        let output = Command::new(AEX)
+            .args(["serve", service, "--config"])
+            .arg(&without)
+            .output()
+            .unwrap();
+        refused(&output, 1, words);
+    }
+    fleet.stop().await;
+}

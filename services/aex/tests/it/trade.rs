@@ -268,6 +268,65 @@ fn a_whole_trade_by_the_command_line() {
     assert_eq!(found["violations"].as_array().unwrap().len(), 0, "{found}");
 }
 
+#[test]
+fn content_that_is_kept_elsewhere_is_named_and_no_empty_file_stands_for_it() {
+    let machine = Machine::new();
+    let running = machine.start();
+    let buyer = Trader::new(&machine, &running, "Ada");
+    let seller = Trader::new(&machine, &running, "Grace");
+    buyer.says(&["deposit", "100"]);
+    buyer.until("/balances/0/available", "100", &["balance"]);
+    let provider = set_up_shop(&machine, &seller);
+    let kept = |what: &str| {
+        format!(
+            r#"{{"{what}_location": "https://store.example/{what}", "{what}_content_type": "image/png",
+                "{what}_sha256": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=",
+                "{what}_size_bytes": 8388608}}"#
+        )
+    };
+    let what = [
+        "5",
+        "--category",
+        "vision.digits",
+        "--description",
+        "Read ten digits",
+    ];
+    let publish = [&["work", "publish"], &what[..], &["--window", "60", "--request"]].concat();
+    let work = buyer.text("/work/work_id", &[&publish[..], &[&kept("payload")]].concat());
+    let submit = [
+        "bid",
+        "submit",
+        &work,
+        "4",
+        "--provider",
+        &provider,
+        "--approach",
+        "by heart",
+    ];
+    let bid = seller.text(
+        "/bid/bid_id",
+        &[&submit[..], &["--endpoint", "https://agent.example"]].concat(),
+    );
+    let contract = buyer.text("/contract/contract_id", &["contract", "award", &work, &bid]);
+    let named = |trader: &Trader, what: &str| {
+        let file = machine.folder.path().join(what);
+        let (location, digest) = (format!("https://store.example/{what}"), "07".repeat(32));
+        let words = [location.as_str(), digest.as_str()];
+        let shown = trader.says(&["contract", what, &contract]);
+        for word in [words[0], words[1], "8388608", "image/png"] {
+            assert!(shown.contains(word), "{word} in {shown}");
+        }
+        let path = file.display().to_string();
+        for out in [path.as_str(), "-"] {
+            trader.refused(1, &words, &["contract", what, &contract, "--out", out]);
+        }
+        assert!(!file.exists());
+    };
+    named(&seller, "payload");
+    seller.says(&["contract", "complete", &contract, "--request", &kept("result")]);
+    named(&buyer, "result");
+}
+
 /// What both sides read of an accepted contract of 4 dollars.
 fn paid(buyer: &Trader, seller: &Trader, provider: &str, contract: &str) {
     buyer.until(

@@ -28,6 +28,6 @@ pub(super) async fn get_contract_payload(
         content_type: payload.media_type,
         sha256: payload.sha256,
         size_bytes: payload.size,
-        location: String::new(),
+        location: payload.location,
     })
 }

@@ -142,6 +142,27 @@ async fn without_money_the_work_fails_and_nothing_else_is_tried() {
 }
 
 #[tokio::test]
+async fn work_whose_price_is_not_held_at_all_fails_by_itself() {
+    let mut engine = Engine::new().await;
+    let trade = engine.trade(&["10", "11"], |work| work.auto_award = true);
+    engine.peers.script.plan(
+        "PlaceHold",
+        [Turn::Refuse(Code::InvalidArgument, "CURRENCY_UNSUPPORTED")],
+    );
+    engine.tell_evaluated(&trade.work_id, true);
+    engine.start_workers();
+    let work_id = trade.work_id.clone();
+    engine
+        .until("the work fails", async |engine| {
+            engine.peers.stage().works[&work_id].status() == WorkStatus::Failed
+        })
+        .await;
+    assert_eq!(engine.of_work(&trade.work_id).await.len(), 1);
+    let stage = engine.peers.stage();
+    assert_eq!(stage.released_works[0].reason, "currency_unsupported");
+}
+
+#[tokio::test]
 async fn an_early_award_that_is_void_leaves_the_work_to_the_exchange() {
     let mut engine = Engine::new().await;
     let trade = engine.trade(&["10", "11"], |work| work.auto_award = true);

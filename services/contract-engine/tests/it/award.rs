@@ -11,6 +11,7 @@ use crate::fixture::{Engine, award};
 
 const AWAY: Turn = Turn::Refuse(Code::Unavailable, "DEPENDENCY_UNAVAILABLE");
 const BROKEN: Turn = Turn::Refuse(Code::Internal, "INTERNAL");
+const CLOSED: Turn = Turn::Refuse(Code::PermissionDenied, "AUDIENCE_DENIED");
 
 #[tokio::test]
 async fn an_award_holds_the_money_before_the_contract_stands() {
@@ -176,6 +177,86 @@ async fn a_definite_refusal_makes_the_contract_void_and_gives_everything_back() 
 }
 
 #[tokio::test]
+async fn whatever_a_peer_refuses_for_good_makes_the_contract_void_at_once() {
+    use Code::{FailedPrecondition, InvalidArgument, NotFound};
+    let mut engine = Engine::new().await;
+    for (method, code, said, answered) in [
+        (
+            "PlaceHold",
+            FailedPrecondition,
+            "INSUFFICIENT_FUNDS",
+            "INSUFFICIENT_FUNDS",
+        ),
+        (
+            "PlaceHold",
+            FailedPrecondition,
+            "RECEIVABLE_OPEN",
+            "INSUFFICIENT_FUNDS",
+        ),
+        (
+            "PlaceHold",
+            InvalidArgument,
+            "CURRENCY_UNSUPPORTED",
+            "CURRENCY_UNSUPPORTED",
+        ),
+        ("PlaceHold", InvalidArgument, "REQUEST_INVALID", "HOLD_REFUSED"),
+        ("PlaceHold", FailedPrecondition, "HOLD_RELEASED", "HOLD_REFUSED"),
+        (
+            "PlaceHold",
+            FailedPrecondition,
+            "HOLD_TERMS_CHANGED",
+            "HOLD_REFUSED",
+        ),
+        ("PlaceHold", NotFound, "UNHEARD_OF", "HOLD_REFUSED"),
+        ("Evaluate", FailedPrecondition, "UNHEARD_OF", "WORK_NOT_AWARDABLE"),
+        (
+            "ReserveAward",
+            InvalidArgument,
+            "REQUEST_INVALID",
+            "WORK_NOT_AWARDABLE",
+        ),
+    ] {
+        let trade = engine.trade(&["10"], |_| {});
+        let before = engine.peers.script.times_asked(method);
+        engine.peers.script.plan(method, [Turn::Refuse(code, said)]);
+        let refused = Refused::from(engine.ada_client.award_contract(award(&trade, 0)).await);
+        assert_eq!(refused.why(), (FailedPrecondition, answered), "{method} {said}");
+        assert_eq!(
+            engine.peers.script.times_asked(method),
+            before + 1,
+            "{method} {said}"
+        );
+        let void = engine.of_work(&trade.work_id).await.remove(0);
+        assert_eq!(
+            (void.status(), void.status_reason.to_uppercase().as_str()),
+            (pb::ContractStatus::Void, answered)
+        );
+        let stage = engine.peers.stage();
+        assert!(stage.released.contains_key(&void.contract_id), "{method} {said}");
+        assert!(!stage.held_by.contains_key(&trade.work_id), "{method} {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_consumer_that_would_pay_itself_is_told_so() {
+    let mut engine = Engine::new().await;
+    let trade = engine.trade(&["10"], |_| {});
+    let ada = engine.ada.tenant.to_string();
+    {
+        let mut stage = engine.peers.stage();
+        stage.bids.get_mut(&trade.bid_ids[0]).unwrap().provider_tenant_id = ada.clone();
+        stage.providers.get_mut(&trade.provider_ids[0]).unwrap().tenant_id = ada;
+    }
+    engine.peers.script.plan(
+        "PlaceHold",
+        [Turn::Refuse(Code::InvalidArgument, "REQUEST_INVALID")],
+    );
+    let refused = Refused::from(engine.ada_client.award_contract(award(&trade, 0)).await);
+    assert_eq!(refused.why(), (Code::FailedPrecondition, "SAME_TENANT"));
+    assert_eq!(refused.metadata["bid_id"], trade.bid_ids[0]);
+}
+
+#[tokio::test]
 async fn a_bid_that_is_not_the_one_that_was_seen_is_not_awarded() {
     let mut engine = Engine::new().await;
     for case in ["revision", "price", "replaced", "gone"] {
@@ -215,7 +296,12 @@ async fn a_bid_that_is_not_the_one_that_was_seen_is_not_awarded() {
 async fn a_peer_that_is_away_broken_or_late_is_asked_again() {
     let mut engine = Engine::new().await;
     for method in ["ReserveAward", "Evaluate", "PlaceHold", "ConfirmAward"] {
-        for turns in [vec![AWAY; 3], vec![BROKEN; 2], vec![Turn::Late; 2]] {
+        for turns in [
+            vec![AWAY; 3],
+            vec![BROKEN; 2],
+            vec![CLOSED; 2],
+            vec![Turn::Late; 2],
+        ] {
             let trade = engine.trade(&["10"], |_| {});
             let is_last = method == "ConfirmAward";
             engine.peers.script.plan(method, turns.clone());

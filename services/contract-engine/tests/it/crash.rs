@@ -3,13 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aex_contract_engine::{App, Config, SCHEMA};
+use aex_contract_engine::{App, SCHEMA};
 use aex_kit::Hosted as _;
 use aex_proto::aex::contract_engine::v1 as pb;
 use aex_store::Store;
 use aex_testkit::{Database, Shape};
 
-use crate::fixture::{Engine, StopBefore, Trade, award};
+use crate::fixture::{Engine, StopBefore, Trade, award, config};
 
 /// What the process after the crash finds.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +35,7 @@ async fn crashed(step: usize, is_poor: bool, found: Found) -> (Engine, Trade) {
         engine.database = Database::of(&SCHEMA).await;
     }
     let store = Store::attach(&SCHEMA, engine.database.connect(), engine.world.runtime());
-    let app = App::on(store, &Config::default(), engine.world.mesh()).unwrap();
+    let app = App::on(store, &config(), engine.world.mesh()).unwrap();
     if matches!(found, Found::Events) {
         app.replay(&events).await.unwrap();
     }

@@ -77,6 +77,51 @@ async fn a_payment_that_fails_is_made_by_a_worker() {
 }
 
 #[tokio::test]
+async fn a_payment_that_settlement_refuses_for_good_is_left_to_the_audit() {
+    let mut engine = Engine::new().await;
+    let id = engine.delivered().await.contract_id;
+    engine
+        .peers
+        .script
+        .plan("SettleContract", [Turn::Refuse(Code::NotFound, "HOLD_NOT_FOUND")]);
+    engine.ada_client.accept_contract(accept(&id)).await.unwrap();
+    let left = "SELECT 1 FROM timer WHERE kind = 'settle'";
+    assert_eq!(engine.database.execute(left).await, 0);
+    engine.world.advance(Duration::from_mins(11));
+    let audit = engine.operator.audit(pb::AuditRequest::default()).await;
+    let violations = audit.unwrap().into_inner().violations;
+    let found = violations
+        .iter()
+        .any(|found| (found.invariant.as_str(), &found.subject) == ("contract.paid", &id));
+    assert!(found, "{violations:?}");
+    assert_eq!(engine.status(&id).await, pb::ContractStatus::Completed);
+    assert_eq!(engine.peers.script.times_asked("SettleContract"), 1);
+}
+
+#[tokio::test]
+async fn money_that_settlement_does_not_give_back_for_good_is_asked_for_once() {
+    let mut engine = Engine::new().await;
+    let id = engine.awarded().await.contract_id;
+    engine.peers.script.plan(
+        "ReleaseHold",
+        [
+            Turn::Refuse(Code::Unavailable, "DEPENDENCY_UNAVAILABLE"),
+            Turn::Refuse(Code::FailedPrecondition, "HOLD_CAPTURED"),
+        ],
+    );
+    engine.ada_client.fail_contract(fail(&id)).await.unwrap();
+    engine.start_workers();
+    engine
+        .until("nothing is left to do", async |engine| {
+            let left = "SELECT 1 FROM timer WHERE kind = 'release'";
+            engine.database.execute(left).await == 0
+        })
+        .await;
+    assert_eq!(engine.peers.script.times_asked("ReleaseHold"), 2);
+    assert!(engine.peers.stage().released.is_empty());
+}
+
+#[tokio::test]
 async fn where_nobody_confirms_delivery_completes() {
     let mut engine = Engine::new().await;
     let id = engine
@@ -261,21 +306,59 @@ async fn the_payload_is_the_awarded_providers_until_the_contract_ends() {
         .unwrap()
         .into_inner();
     assert_eq!(answer.payload, b"pixels".to_vec());
-    let info = PayloadInfo {
-        location: "https://store.example.com/p".to_owned(),
-        ..Default::default()
-    };
-    engine
-        .peers
-        .stage()
-        .works
-        .get_mut(&contract.work_id)
-        .unwrap()
-        .payload = Some(info);
-    let refused = Refused::from(engine.bob_client.get_contract_payload(request.clone()).await);
-    assert_eq!(refused.why(), (Code::FailedPrecondition, "PAYLOAD_ELSEWHERE"));
-    assert_eq!(refused.metadata["location"], "https://store.example.com/p");
     engine.bob_client.fail_contract(fail(&id)).await.unwrap();
     let refused = Refused::from(engine.bob_client.get_contract_payload(request).await);
     assert_eq!(refused.reason, "CONTRACT_STATUS_INVALID");
+}
+
+#[tokio::test]
+async fn of_a_payload_that_is_kept_elsewhere_the_provider_learns_all_but_the_bytes() {
+    let mut engine = Engine::new().await;
+    let info = PayloadInfo {
+        content_type: "image/png".to_owned(),
+        size_bytes: 8 << 20,
+        sha256: vec![7; 32].into(),
+        location: "https://store.example.com/p".to_owned(),
+    };
+    let kept = info.clone();
+    let contract = engine.awarded_as(|work| work.payload = Some(kept)).await;
+    let request = pb::GetContractPayloadRequest {
+        contract_id: contract.contract_id,
+    };
+    let answer = engine.bob_client.get_contract_payload(request).await;
+    let wanted = pb::GetContractPayloadResponse {
+        payload: Vec::new().into(),
+        content_type: info.content_type,
+        sha256: info.sha256,
+        size_bytes: info.size_bytes,
+        location: info.location,
+    };
+    assert_eq!(answer.unwrap().into_inner(), wanted);
+}
+
+#[tokio::test]
+async fn of_a_result_that_is_kept_elsewhere_the_consumer_learns_all_but_the_bytes() {
+    let mut engine = Engine::new().await;
+    let id = engine.awarded().await.contract_id;
+    let delivery = pb::CompleteContractRequest {
+        result: Vec::new().into(),
+        result_content_type: "image/png".to_owned(),
+        result_location: "https://store.example.com/r".to_owned(),
+        result_sha256: vec![7; 32].into(),
+        result_size_bytes: 8 << 20,
+        ..complete(&id)
+    };
+    engine.bob_client.complete_contract(delivery).await.unwrap();
+    let request = pb::GetContractResultRequest { contract_id: id };
+    let answer = engine.ada_client.get_contract_result(request).await;
+    let answer = answer.unwrap().into_inner();
+    assert!(answer.result.is_empty());
+    let wanted = pb::Result {
+        summary: "done".to_owned(),
+        content_type: "image/png".to_owned(),
+        size_bytes: 8 << 20,
+        sha256: vec![7; 32].into(),
+        location: "https://store.example.com/r".to_owned(),
+    };
+    assert_eq!(answer.info, Some(wanted));
 }

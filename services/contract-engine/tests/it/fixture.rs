@@ -10,7 +10,7 @@ use std::{
 };
 
 use aex_contract_engine::{App, Config, SCHEMA, Steps, domain::saga::Step};
-use aex_kit::{Hosted as _, Principal, TenantType, Wire};
+use aex_kit::{Hosted as _, Principal, TenantType, Wire, config::Secret, principal::PrincipalKey};
 use aex_proto::aex::{
     bid_evaluator::v1 as evaluator,
     bid_gateway::v1 as gateway,
@@ -60,6 +60,14 @@ pub fn usd(amount: &str) -> Money {
     }
 }
 
+/// What a deployment says: the key of contract tokens.
+pub fn config() -> Config {
+    let key = PrincipalKey::from_seed(&[7; 32]).unwrap();
+    let mut config = Config::default();
+    config.tokens.key = Some(Secret::new(key.private_pem().to_owned()));
+    config
+}
+
 /// Stops every award before one step, for good: what a crash does.
 #[derive(Debug, Default)]
 pub struct StopBefore {
@@ -101,9 +109,7 @@ impl Engine {
         world.host(&peers.settlement()).await;
         world.host(&ledger).await;
         let store = Store::attach(&SCHEMA, database.connect(), world.runtime());
-        let app = App::on(store, &Config::default(), world.mesh())
-            .unwrap()
-            .with_steps(steps);
+        let app = App::on(store, &config(), world.mesh()).unwrap().with_steps(steps);
         let app = Arc::new(app);
         world.host(&app).await;
         let ada = Principal {

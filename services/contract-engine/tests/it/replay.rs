@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use aex_contract_engine::{App, Config, SCHEMA};
+use aex_contract_engine::{App, SCHEMA};
 use aex_proto::aex::contract_engine::v1 as pb;
 use aex_store::Store;
 use aex_testkit::Database;
 
-use crate::fixture::{Engine, accept, award, complete, fail, reject, report};
+use crate::fixture::{Engine, accept, award, complete, config, fail, reject, report};
 
 #[tokio::test]
 async fn folding_all_events_again_gives_the_same_tables() {
@@ -59,7 +59,7 @@ async fn assert_rebuilds(engine: &Engine) {
     let events = engine.database.events().await;
     let empty = Database::of(&SCHEMA).await;
     let store = Store::attach(&SCHEMA, empty.connect(), engine.world.runtime());
-    let replayed = App::on(store, &Config::default(), engine.world.mesh()).unwrap();
+    let replayed = App::on(store, &config(), engine.world.mesh()).unwrap();
     // In two parts: a replay goes on from what is there.
     let (early, late) = events.split_at(events.len() / 2);
     replayed.replay(early).await.unwrap();

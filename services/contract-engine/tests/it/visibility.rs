@@ -1,5 +1,7 @@
-use aex_kit::Principal;
+use aex_contract_engine::{App, Config, SCHEMA, config::Tokens};
+use aex_kit::{Principal, config::Secret};
 use aex_proto::aex::contract_engine::v1 as pb;
+use aex_store::Store;
 use aex_testkit::{Refused, principal};
 use tonic::Code;
 
@@ -176,4 +178,26 @@ async fn a_token_is_the_same_each_time_and_verified_by_the_published_keys() {
         .unwrap();
     let refused = Refused::from(engine.bob_client.get_contract_token(request).await);
     assert_eq!(refused.reason, "CONTRACT_STATUS_INVALID");
+}
+
+#[tokio::test]
+async fn without_a_key_that_can_be_used_nothing_is_opened() {
+    let engine = Engine::new().await;
+    let refused = |change: fn(&mut Tokens)| {
+        let mut config = Config::default();
+        change(&mut config.tokens);
+        let store = Store::attach(&SCHEMA, engine.database.connect(), engine.world.runtime());
+        App::on(store, &config, engine.world.mesh())
+            .unwrap_err()
+            .to_string()
+    };
+    let missing = refused(|_| {});
+    assert!(
+        missing.contains("tokens.key_file") && missing.contains("openssl genpkey"),
+        "{missing}"
+    );
+    let nowhere = refused(|tokens| tokens.key_file = Some("/nowhere/token.key".into()));
+    assert!(nowhere.contains("/nowhere/token.key"), "{nowhere}");
+    let blank = refused(|tokens| tokens.key = Some(Secret::new(String::new())));
+    assert!(blank.contains("cannot be used"), "{blank}");
 }

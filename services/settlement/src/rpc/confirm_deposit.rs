@@ -2,49 +2,29 @@
 
 use aex_kit::Call;
 use aex_proto::aex::settlement::v1::{ConfirmDepositRequest, ConfirmDepositResponse};
-use aex_settlement_ledger::{Command, ConfirmDeposit};
-use aex_store::Claim;
+use aex_settlement_ledger::{Command, ConfirmDeposit, Deposit};
 
+use super::rail_says;
 use crate::{
     App, Error,
     committer::Answer,
     convert::{self, RailMessage},
-    store::deposits,
 };
 
 pub(super) async fn confirm_deposit(
     app: &App,
-    mut call: Call,
+    call: Call,
     request: ConfirmDepositRequest,
 ) -> Result<ConfirmDepositResponse, Error> {
     let message = RailMessage::try_from(&request)?;
-    let (claim, id) = (Claim::of(&call, &request), message.deposit);
-
-    // Whose it is, of how much and by which rail never changes, so it may be read before the transaction.
-    let found = app
-        .store
-        .read(&mut call, async |tx| {
-            if let Some(reply) = claim.reply(tx.sql()).await? {
-                return Ok(Err(reply));
-            }
-            deposits::find(tx, id)
-                .await?
-                .map(Ok)
-                .ok_or(Error::DepositNotFound(id))
+    let command = |deposit: &Deposit, event| {
+        Command::ConfirmDeposit(ConfirmDeposit {
+            deposit: deposit.id,
+            money: deposit.money,
+            event,
         })
-        .await?;
-    let deposit = match found {
-        Ok(deposit) => deposit,
-        Err(reply) => return Ok(reply),
     };
-    let command = Command::ConfirmDeposit(ConfirmDeposit {
-        deposit: id,
-        money: deposit.money,
-        event: message.about(&deposit),
-    });
-    app.committer
-        .submit_keyed(&call, &request, command, respond)
-        .await
+    rail_says(app, call, &request, message, command, respond).await
 }
 
 fn respond(answer: Answer) -> Result<ConfirmDepositResponse, Error> {

@@ -15,8 +15,13 @@ mod release_hold;
 mod request_deposit;
 mod settle_contract;
 
-use aex_kit::{Reply, unary};
-use aex_proto::aex::settlement::v1::{self as pb, settlement_service_server::SettlementService};
+use aex_kit::{Call, Reply, unary};
+use aex_proto::{
+    Keyed, Secrets,
+    aex::settlement::v1::{self as pb, settlement_service_server::SettlementService},
+};
+use aex_settlement_ledger::{Command, Deposit, RailEvent};
+use prost::Message;
 use tonic::Request;
 
 use self::{
@@ -26,7 +31,7 @@ use self::{
     reject_deposit::reject_deposit, release_hold::release_hold, request_deposit::request_deposit,
     settle_contract::settle_contract,
 };
-use crate::App;
+use crate::{App, Error, committer::Answer, convert::RailMessage, store::deposits};
 
 #[tonic::async_trait]
 impl SettlementService for App {
@@ -109,4 +114,32 @@ impl SettlementService for App {
     async fn audit(&self, request: Request<pb::AuditRequest>) -> Reply<pb::AuditResponse> {
         unary(request, |call, request| audit(self, call, request)).await
     }
+}
+
+/// Does what a rail says of a deposit. Whose it is, of how much and by which rail never changes, so it may be read before
+/// the transaction.
+async fn rail_says<Q, A>(
+    app: &App,
+    mut call: Call,
+    request: &Q,
+    message: RailMessage,
+    command: impl FnOnce(&Deposit, RailEvent) -> Command,
+    respond: fn(Answer) -> Result<A, Error>,
+) -> Result<A, Error>
+where
+    Q: Message + Keyed,
+    A: Message + Default + Secrets + 'static,
+{
+    if let Some(reply) = app.store.replay(&mut call, request).await? {
+        return Ok(reply);
+    }
+    let id = message.deposit;
+    let deposit = app
+        .store
+        .read_one(&mut call, async |tx| {
+            deposits::find(tx, id).await?.ok_or(Error::DepositNotFound(id))
+        })
+        .await?;
+    let command = command(&deposit, message.about(&deposit));
+    app.committer.submit_keyed(&call, request, command, respond).await
 }

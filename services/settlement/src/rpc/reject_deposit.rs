@@ -2,44 +2,25 @@
 
 use aex_kit::Call;
 use aex_proto::aex::settlement::v1::{RejectDepositRequest, RejectDepositResponse};
-use aex_settlement_ledger::{Command, RejectDeposit};
-use aex_store::Claim;
+use aex_settlement_ledger::{Command, Deposit, RejectDeposit};
 
-use crate::{App, Error, committer::Answer, convert, store::deposits};
+use super::rail_says;
+use crate::{App, Error, committer::Answer, convert};
 
 pub(super) async fn reject_deposit(
     app: &App,
-    mut call: Call,
+    call: Call,
     request: RejectDepositRequest,
 ) -> Result<RejectDepositResponse, Error> {
     let (message, reason) = convert::rejection(&request)?;
-    let (claim, id) = (Claim::of(&call, &request), message.deposit);
-
-    // Its rail never changes, so it may be read before the transaction.
-    let found = app
-        .store
-        .read(&mut call, async |tx| {
-            if let Some(reply) = claim.reply(tx.sql()).await? {
-                return Ok(Err(reply));
-            }
-            deposits::find(tx, id)
-                .await?
-                .map(Ok)
-                .ok_or(Error::DepositNotFound(id))
+    let command = |deposit: &Deposit, event| {
+        Command::RejectDeposit(RejectDeposit {
+            deposit: deposit.id,
+            event,
+            reason,
         })
-        .await?;
-    let deposit = match found {
-        Ok(deposit) => deposit,
-        Err(reply) => return Ok(reply),
     };
-    let command = Command::RejectDeposit(RejectDeposit {
-        deposit: id,
-        event: message.about(&deposit),
-        reason,
-    });
-    app.committer
-        .submit_keyed(&call, &request, command, respond)
-        .await
+    rail_says(app, call, &request, message, command, respond).await
 }
 
 fn respond(answer: Answer) -> Result<RejectDepositResponse, Error> {

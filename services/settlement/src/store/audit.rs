@@ -1,5 +1,5 @@
 //! What settlement states about itself, and which of the money invariants L1 to L10, and of I7, it finds broken. L9 compares with
-//! the event ledger, which is for the auditor of the whole exchange: what it needs is stated as facts.
+//! the event ledger, which `aex fsck` does: what it needs is stated as facts.
 
 use aex_error::wire;
 use aex_proto::aex::common::v1::{AuditFact, AuditViolation};
@@ -95,7 +95,6 @@ pub(crate) async fn violations(tx: &mut Tx<'_>) -> Result<Vec<AuditViolation>, F
 
 fn of_each_currency(sums: &[Sum], check: impl Fn(&[&Sum]) -> Option<String>) -> Found {
     let mut currencies: Vec<_> = sums.iter().map(|sum| sum.currency.as_str()).collect();
-    currencies.dedup();
     currencies.sort_unstable();
     currencies.dedup();
     currencies

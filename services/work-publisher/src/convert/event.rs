@@ -113,6 +113,15 @@ impl From<&work::Event> for Fact {
                     status: status_out(status).into(),
                 },
             ),
+            Change::AwardBarred { contract_id, reason } => Fact::new(
+                "work.award_barred",
+                at,
+                &pb::WorkAwardBarred {
+                    work_id,
+                    contract_id: contract_id.to_string(),
+                    reason,
+                },
+            ),
             Change::Awarded { contract_id } => Fact::new(
                 "work.awarded",
                 at,
@@ -295,6 +304,13 @@ fn award_change(stored: &Stored) -> Option<Change> {
                     WorkStatus::Evaluating => Status::Evaluating,
                     _ => return None,
                 },
+                reason: read.reason,
+            }
+        }
+        "work.award_barred" => {
+            let read: pb::WorkAwardBarred = stored::payload(stored)?;
+            Change::AwardBarred {
+                contract_id: read.contract_id.parse().ok()?,
                 reason: read.reason,
             }
         }

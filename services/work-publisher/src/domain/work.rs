@@ -21,9 +21,9 @@ pub const NO_VALID_BIDS: &str = "no_valid_bids";
 /// Why a work that nobody awarded in time fails.
 pub const NOT_AWARDED: &str = "not_awarded";
 
-/// How many contracts that came to nothing a work remembers. A question is on its way for seconds; so many awards are not
-/// made and undone meanwhile.
-pub const REMEMBERED: usize = 8;
+/// How many contracts that came to nothing a work remembers. A question is on its way for seconds, and of the contracts
+/// of a work one after the other is made and undone, through several services: not so many of them meanwhile.
+pub const REMEMBERED: usize = 64;
 
 /// What a consumer wants done, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,8 @@ pub struct Work {
     pub valid_bids: Option<u32>,
     /// The contract that holds it.
     pub contract_id: Option<ContractId>,
-    /// The contracts that gave it back, the last [`REMEMBERED`] of them: what they still ask for came late.
+    /// The contracts that gave it back, or came to nothing before they had it, the last [`REMEMBERED`] of them: what they
+    /// still ask for came late.
     pub released: Vec<ContractId>,
     /// The version of its last event.
     pub version: u64,
@@ -107,6 +108,11 @@ impl Status {
     /// Can a contract still take it?
     const fn is_free(self) -> bool {
         matches!(self, Self::Open | Self::Evaluating)
+    }
+
+    /// Can a contract still take it, or will it when another one gives it back?
+    const fn may_be_taken(self) -> bool {
+        matches!(self, Self::Open | Self::Evaluating | Self::Awarding)
     }
 }
 
@@ -194,6 +200,10 @@ pub enum Change {
         reason: String,
         status: Status,
     },
+    AwardBarred {
+        contract_id: ContractId,
+        reason: String,
+    },
     Awarded {
         contract_id: ContractId,
     },
@@ -273,8 +283,12 @@ impl Work {
             } if holds(&contract_id) && before.status == Status::Awarding && status.is_free() => {
                 after.status = status;
                 after.contract_id = None;
-                after.released.insert(0, contract_id);
-                after.released.truncate(REMEMBERED);
+                after.remember(contract_id);
+            }
+            Change::AwardBarred { contract_id, .. }
+                if !holds(&contract_id) && before.status.may_be_taken() =>
+            {
+                after.remember(contract_id);
             }
             Change::Awarded { contract_id } if holds(&contract_id) && before.status == Status::Awarding => {
                 after.goes_on(Status::Awarded, event.time);
@@ -303,6 +317,12 @@ impl Work {
             _ => return None,
         }
         Some(after)
+    }
+
+    /// This contract came to nothing.
+    fn remember(&mut self, contract_id: ContractId) {
+        self.released.insert(0, contract_id);
+        self.released.truncate(REMEMBERED);
     }
 
     /// On with the contract: whatever was skipped, it is awarded since now at the latest.

@@ -74,6 +74,28 @@ async fn work_given_back_is_open_while_bids_can_still_come() {
 }
 
 #[tokio::test]
+async fn a_contract_that_gives_back_what_it_does_not_have_yet_is_refused_when_it_asks_for_it() {
+    let mut market = Publisher::new().await;
+    let published = market.publish(work()).await;
+    let contract = market.contract();
+    let same = market.release(release(&published.work_id, &contract)).await;
+    assert_eq!(same.status(), pb::WorkStatus::Open);
+    market.release(release(&published.work_id, &contract)).await;
+    // The question was on its way all the time.
+    let refused = Refused::from(market.reserve(&published, &contract).await);
+    assert_eq!(refused.why(), (Code::FailedPrecondition, "WORK_NOT_AWARDABLE"));
+    let other = market.contract();
+    market.reserve(&published, &other).await.unwrap();
+    let kinds = market.database.event_types().await;
+    assert_eq!(
+        kinds,
+        ["work.submitted", "work.award_barred", "work.award_reserved"]
+    );
+    let events = market.database.events().await;
+    market.assert_replays(&events).await;
+}
+
+#[tokio::test]
 async fn work_given_back_with_a_sealed_book_or_after_its_window_is_evaluating_and_its_window_is_told_closed()
 {
     for is_sealed in [true, false] {

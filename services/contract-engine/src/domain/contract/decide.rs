@@ -44,8 +44,8 @@ pub fn void(
     now: Timestamp,
 ) -> Result<Vec<Event>, Refusal> {
     contract.expect(contract.status == Status::Proposed)?;
-    // Where the exchange awards by itself there is nobody who would deposit and try again.
-    let is_final = contract.terms.attempt.is_some() && reason == VoidReason::InsufficientFunds;
+    // Where the exchange awards by itself there is nobody who would deposit, or do something else, and try again.
+    let is_final = contract.terms.attempt.is_some() && reason.is_of_the_money();
     Ok(vec![contract.next(
         Change::Void {
             reason,

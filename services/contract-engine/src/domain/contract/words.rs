@@ -102,18 +102,27 @@ pub enum VoidReason {
     BidChanged,
     /// The consumer cannot pay.
     InsufficientFunds,
+    /// The price is in a currency that is not traded here.
+    CurrencyUnsupported,
+    /// The consumer would pay itself.
+    SameTenant,
+    /// Settlement does not hold the price on these terms.
+    HoldRefused,
     /// So much time went by that the provider could not deliver any more.
     TooLate,
 }
 
 impl VoidReason {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::WorkNotFound,
         Self::WorkNotAwardable,
         Self::BidNotRanked,
         Self::BidChanged,
         Self::InsufficientFunds,
+        Self::CurrencyUnsupported,
+        Self::SameTenant,
+        Self::HoldRefused,
         Self::TooLate,
     ];
 
@@ -125,13 +134,24 @@ impl VoidReason {
             Self::BidNotRanked => "bid_not_ranked",
             Self::BidChanged => "bid_changed",
             Self::InsufficientFunds => "insufficient_funds",
+            Self::CurrencyUnsupported => "currency_unsupported",
+            Self::SameTenant => "same_tenant",
+            Self::HoldRefused => "hold_refused",
             Self::TooLate => "too_late",
         }
     }
 
     /// Is it because of the bid, so that another bid may do?
     pub const fn is_of_the_bid(self) -> bool {
-        matches!(self, Self::BidNotRanked | Self::BidChanged)
+        matches!(self, Self::BidNotRanked | Self::BidChanged | Self::SameTenant)
+    }
+
+    /// Is it because of the money, so that no other bid would do?
+    pub const fn is_of_the_money(self) -> bool {
+        matches!(
+            self,
+            Self::InsufficientFunds | Self::CurrencyUnsupported | Self::HoldRefused
+        )
     }
 }
 

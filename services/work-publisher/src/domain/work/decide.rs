@@ -79,7 +79,7 @@ pub fn cancel(work: &Work, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     Ok(work.all(vec![change], now))
 }
 
-/// One contract at a time takes a work; the one that has it may ask again. One that gave it back asks too late: it came to
+/// One contract at a time takes a work; the one that has it may ask again. One that was released asks too late: it came to
 /// nothing, and nobody would give the work back a second time.
 pub fn reserve(work: &Work, contract_id: ContractId, now: Timestamp) -> Result<Vec<Event>, Refusal> {
     if work.released.contains(&contract_id) {
@@ -105,10 +105,11 @@ pub fn confirm(work: &Work, contract_id: ContractId, now: Timestamp) -> Result<V
 }
 
 /// A contract that came to nothing gives its work back: open again while bids can still come, else to be evaluated
-/// with the deadline that it had; for good when the reason is final or there is no valid bid.
+/// with the deadline that it had; for good when the reason is final or there is no valid bid. Whether it has the work at all
+/// it need not know: where it does not, its question for it may still be on its way, and must not take it then.
 pub fn release(work: &Work, command: &Release, award_time: Duration, now: Timestamp) -> Vec<Event> {
     if work.status != Status::Awarding || work.contract_id != Some(command.contract_id) {
-        return Vec::new();
+        return bar(work, command, now);
     }
     if command.is_final {
         return work.all(vec![failed(None, &command.reason)], now);
@@ -131,6 +132,18 @@ pub fn release(work: &Work, command: &Release, award_time: Duration, now: Timest
         vec![released(Status::Evaluating)]
     };
     work.all(changes, now)
+}
+
+/// What never goes back, or is over, needs no bar: nobody takes it any more.
+fn bar(work: &Work, command: &Release, now: Timestamp) -> Vec<Event> {
+    if !work.status.may_be_taken() || work.released.contains(&command.contract_id) {
+        return Vec::new();
+    }
+    let barred = Change::AwardBarred {
+        contract_id: command.contract_id,
+        reason: command.reason.clone(),
+    };
+    work.all(vec![barred], now)
 }
 
 impl Work {
