@@ -132,10 +132,12 @@ impl Database {
             .collect()
     }
 
-    /// Waits until the service's follower has come so far in the log, and what it published is taken.
-    pub async fn has_heard(&self, sequence: usize) {
-        let heard =
-            format!("SELECT 1 FROM feed WHERE sequence >= {sequence} AND NOT EXISTS (SELECT 1 FROM outbox)");
+    /// Waits until a follower has come so far in the log, and what it published is taken.
+    pub async fn has_heard(&self, follower: &str, sequence: usize) {
+        let heard = format!(
+            "SELECT 1 FROM feed WHERE consumer = '{follower}' AND sequence >= {sequence}
+             AND NOT EXISTS (SELECT 1 FROM outbox)"
+        );
         let hearing = async {
             while self.execute(&heard).await == 0 {
                 tokio::task::yield_now().await;

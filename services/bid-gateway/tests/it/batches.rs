@@ -86,14 +86,14 @@ async fn a_batch_that_names_books_many_times_leaves_what_its_events_leave_one_by
         // Each two works begin with another of the four.
         let work = turn * 5 % 8;
         say(&market, &works[work], work / 2 + turn / 8);
-        slow.has_heard(market.ledger.events().len()).await;
+        slow.has_heard("bid-gateway", market.ledger.events().len()).await;
     }
     let heard = market.ledger.events().len();
     let one_by_one = market.ledger.told_since(0, App::NAME);
     assert!(one_by_one.len() > 20, "{}", one_by_one.len());
 
     Arc::clone(&quick_app).start_workers();
-    quick.has_heard(heard).await;
+    quick.has_heard("bid-gateway", heard).await;
     assert_eq!(market.ledger.told_since(heard, App::NAME), one_by_one);
     assert_eq!(quick.state().await, slow.state().await);
     // One transaction has written all of it.

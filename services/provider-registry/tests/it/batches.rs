@@ -39,7 +39,8 @@ async fn a_batch_that_names_works_many_times_leaves_what_its_events_leave_one_by
     let one_by_one = async |news: Vec<Event>| {
         for event in news {
             registry.ledger.append([event]);
-            slow.has_heard(registry.ledger.events().len()).await;
+            slow.has_heard("provider-registry.works", registry.ledger.events().len())
+                .await;
         }
         registry.ledger.events().len()
     };
@@ -65,7 +66,7 @@ async fn a_batch_that_names_works_many_times_leaves_what_its_events_leave_one_by
     assert_eq!(told.len(), 5 + 7);
 
     quick_app.start_workers();
-    quick.has_heard(heard).await;
+    quick.has_heard("provider-registry.works", heard).await;
 
     assert_eq!(registry.ledger.told_since(heard, App::NAME), told);
     assert_eq!(quick.state().await, slow.state().await);

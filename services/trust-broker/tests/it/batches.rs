@@ -45,10 +45,12 @@ async fn a_batch_that_names_providers_many_times_leaves_what_its_events_leave_on
     let news = quick.ledger.events();
     for event in &news {
         slow.ledger.append([event.clone()]);
-        slow.database.has_heard(slow.ledger.events().len()).await;
+        slow.database
+            .has_heard("trust-broker.endings", slow.ledger.events().len())
+            .await;
     }
     Arc::clone(&quick.app).start_workers();
-    quick.database.has_heard(news.len()).await;
+    quick.database.has_heard("trust-broker.endings", news.len()).await;
 
     let told = quick.ledger.told_since(news.len(), App::NAME);
     assert!(told.len() > 40, "{}", told.len());

@@ -123,14 +123,14 @@ async fn a_batch_that_names_works_many_times_leaves_what_its_events_leave_one_by
         let work = &works[usize::try_from(dice.roll(5)).unwrap()];
         say(&market, work, &contract, &mut dice);
         let heard = market.ledger.events().len();
-        slow.has_heard(heard).await;
+        slow.has_heard("work-publisher", heard).await;
     }
     let heard = market.ledger.events().len();
     let one_by_one = market.ledger.told_since(0, App::NAME);
     assert!(one_by_one.len() > 20, "{}", one_by_one.len());
 
     Arc::clone(&quick_app).start_workers();
-    quick.has_heard(heard).await;
+    quick.has_heard("work-publisher", heard).await;
     assert_eq!(market.ledger.told_since(heard, App::NAME), one_by_one);
     assert_eq!(quick.state().await, slow.state().await);
     assert_eq!(slow.differences(&quick).await, [""; 0]);
