@@ -17,7 +17,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::{
-    Error, convert,
+    Error,
     domain::{
         bid::{Bid, Sample, Sla, Standing},
         score::Score,
@@ -185,7 +185,7 @@ fn read_bid(bid: &gateway::Bid) -> Option<Bid> {
     let sample = |sample: &gateway::Sample| {
         Some(Sample {
             latency: span(&sample.latency)?.unwrap_or_default(),
-            fields: convert::fields(&sample.output),
+            fields: bid.sample_fields.iter().cloned().collect(),
         })
     };
     Some(Bid {

@@ -52,7 +52,7 @@ pub struct Sla {
 pub struct Sample {
     /// How long the sample took, as the provider tells. Zero is not told.
     pub latency: Duration,
-    /// The names of the fields that its output has.
+    /// The names of the fields that its output has at its top; none when it is no JSON object.
     pub fields: BTreeSet<String>,
 }
 
