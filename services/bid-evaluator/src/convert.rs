@@ -320,7 +320,6 @@ fn terms(payload: &pb::EvaluatedTerms) -> Option<Terms> {
             confidence_floor: payload.confidence_floor.map(Score::clamped),
             region_covered: payload.region_covered,
             sample_required: payload.sample_required,
-            provider_active: false,
         },
     })
 }

@@ -209,7 +209,6 @@ fn read_standing(trust: &Trust) -> Option<(ProviderId, Standing)> {
     let standing = Standing {
         trust: Score::clamped(trust.score),
         tier: wire::read_tier(trust.tier())?,
-        is_active: true,
     };
     Some((trust.provider_id.parse().ok()?, standing))
 }
