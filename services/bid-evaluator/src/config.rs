@@ -41,8 +41,6 @@ impl From<&Rules> for terms::Rules {
             confidence_floor: rules.confidence_floor.map(Score::clamped),
             region_covered: rules.region_covered,
             sample_required: rules.sample_required,
-            // Only active providers bid, and the award asks again; the evaluator does not ask the registry.
-            provider_active: false,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! The wall between the wire and the domain: resources and events out, and events in again for replay.
 
-use std::collections::BTreeSet;
-
 use aex_error::wire;
 use aex_proto::aex::{
     bid_evaluator::v1 as pb,
@@ -19,13 +17,6 @@ use crate::domain::{
     score::{Component, Components, Score},
     terms::{Rules, Terms},
 };
-
-/// The names of the fields of a sample's output, where it is a JSON object. Texts may be left out of a sealed book.
-pub(crate) fn fields(output: &str) -> BTreeSet<String> {
-    let read: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(output).ok();
-    read.map(|fields| fields.into_iter().map(|(name, _)| name).collect())
-        .unwrap_or_default()
-}
 
 impl From<Status> for pb::EvaluationStatus {
     fn from(status: Status) -> Self {
@@ -329,7 +320,6 @@ fn terms(payload: &pb::EvaluatedTerms) -> Option<Terms> {
             confidence_floor: payload.confidence_floor.map(Score::clamped),
             region_covered: payload.region_covered,
             sample_required: payload.sample_required,
-            provider_active: false,
         },
     })
 }

@@ -17,7 +17,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::{
-    Error, convert,
+    Error,
     domain::{
         bid::{Bid, Sample, Sla, Standing},
         score::Score,
@@ -185,7 +185,7 @@ fn read_bid(bid: &gateway::Bid) -> Option<Bid> {
     let sample = |sample: &gateway::Sample| {
         Some(Sample {
             latency: span(&sample.latency)?.unwrap_or_default(),
-            fields: convert::fields(&sample.output),
+            fields: bid.sample_fields.iter().cloned().collect(),
         })
     };
     Some(Bid {
@@ -209,7 +209,6 @@ fn read_standing(trust: &Trust) -> Option<(ProviderId, Standing)> {
     let standing = Standing {
         trust: Score::clamped(trust.score),
         tier: wire::read_tier(trust.tier())?,
-        is_active: true,
     };
     Some((trust.provider_id.parse().ok()?, standing))
 }

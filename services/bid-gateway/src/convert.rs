@@ -135,6 +135,7 @@ const fn status_out(status: Status) -> pb::BidStatus {
 impl From<Bid> for pb::Bid {
     fn from(bid: Bid) -> Self {
         let offer = bid.offer;
+        let sample_fields = offer.sample.iter().flat_map(Sample::fields).collect();
         Self {
             bid_id: bid.id.to_string(),
             work_id: bid.work_id.to_string(),
@@ -149,6 +150,7 @@ impl From<Bid> for pb::Bid {
             sample: offer.sample.map(sample_out),
             endpoint: offer.endpoint,
             regions: offer.regions,
+            sample_fields,
             status: status_out(bid.status).into(),
             status_reason: bid.status_reason,
             revision: bid.revision,
@@ -159,7 +161,8 @@ impl From<Bid> for pb::Bid {
     }
 }
 
-/// A bid of the final set: as it was when its book was sealed, whatever became of it since, and without its texts.
+/// A bid of the final set: as it was when its book was sealed, whatever became of it since, and without its texts. Of a
+/// sample's output the names of its fields are left.
 pub(crate) fn sealed(bid: Bid) -> pb::Bid {
     let mut sealed = pb::Bid::from(bid);
     sealed.approach.clear();

@@ -52,20 +52,17 @@ pub struct Sla {
 pub struct Sample {
     /// How long the sample took, as the provider tells. Zero is not told.
     pub latency: Duration,
-    /// The names of the fields that its output has.
+    /// The names of the fields that its output has at its top; none when it is no JSON object.
     pub fields: BTreeSet<String>,
 }
 
-/// How a provider stands at the evaluation.
+/// How a provider stands at the evaluation. Only active providers bid, and the award asks again: that is not asked here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
     /// The trust score that trust-broker gave.
     pub trust: Score,
     /// The tier that it gave.
     pub tier: Tier,
-    /// The provider is active. It matters only under
-    /// [`Rules::provider_active`](super::terms::Rules::provider_active).
-    pub is_active: bool,
 }
 
 /// What the evaluation keeps of a bid: all that its score is made of, so that it can be explained and checked

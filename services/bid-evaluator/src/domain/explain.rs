@@ -264,7 +264,6 @@ fn why_unfit(result: &Verdict, bid: &Facts, reason: Reason) -> String {
             format!("the bid covers none of the regions {}", regions.join(", "))
         }
         Reason::SampleRequired => "a sample is asked and none was sent".to_owned(),
-        Reason::ProviderNotActive => "the provider was not active at the evaluation".to_owned(),
     }
 }
 

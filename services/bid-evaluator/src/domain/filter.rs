@@ -32,8 +32,6 @@ pub enum Reason {
     RegionNotCovered,
     /// The deployment asks for a sample and it has none.
     SampleRequired,
-    /// Its provider is not active.
-    ProviderNotActive,
 }
 
 /// A text that is no reason.
@@ -43,7 +41,7 @@ pub struct ReasonError;
 
 impl Reason {
     /// Every reason, in the order in which the rules are asked.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 9] = [
         Self::CurrencyDiffers,
         Self::PriceExceedsBudget,
         Self::BidExpired,
@@ -53,7 +51,6 @@ impl Reason {
         Self::ConfidenceBelowFloor,
         Self::RegionNotCovered,
         Self::SampleRequired,
-        Self::ProviderNotActive,
     ];
 
     /// The reason, as it is stored and sent.
@@ -68,7 +65,6 @@ impl Reason {
             Self::ConfidenceBelowFloor => "Confidence below floor",
             Self::RegionNotCovered => "Region not covered",
             Self::SampleRequired => "MVP sample required",
-            Self::ProviderNotActive => "Provider not active",
         }
     }
 
@@ -96,7 +92,6 @@ impl Reason {
                     && terms.regions.is_disjoint(&bid.regions)
             }
             Self::SampleRequired => terms.rules.sample_required && bid.sample.is_none(),
-            Self::ProviderNotActive => terms.rules.provider_active && !standing.is_active,
         }
     }
 }
@@ -239,21 +234,14 @@ mod tests {
             regions: fixtures::tags(&["ap"]),
             ..fixtures::bid(1)
         };
-        let idle = Standing {
-            is_active: false,
-            ..fixtures::standing()
-        };
-        let asked = |terms: &Terms, bid: &Bid| disqualify(terms, bid, &idle, fixtures::SEALED_AT);
-        assert_eq!(asked(&terms, &bid), None, "all off");
+        assert_eq!(found(&terms, &bid), None, "all off");
 
-        terms.rules.provider_active = true;
-        assert_eq!(asked(&terms, &bid), Some(Reason::ProviderNotActive));
         terms.rules.sample_required = true;
-        assert_eq!(asked(&terms, &bid), Some(Reason::SampleRequired));
+        assert_eq!(found(&terms, &bid), Some(Reason::SampleRequired));
         terms.rules.region_covered = true;
-        assert_eq!(asked(&terms, &bid), Some(Reason::RegionNotCovered));
+        assert_eq!(found(&terms, &bid), Some(Reason::RegionNotCovered));
         terms.rules.confidence_floor = Some(Score::clamped(0.5));
-        assert_eq!(asked(&terms, &bid), Some(Reason::ConfidenceBelowFloor));
+        assert_eq!(found(&terms, &bid), Some(Reason::ConfidenceBelowFloor));
 
         let sample = Sample {
             latency: Duration::ZERO,
@@ -265,11 +253,10 @@ mod tests {
             sample: Some(sample),
             ..bid
         };
-        terms.rules.provider_active = false;
-        assert_eq!(asked(&terms, &fit), None);
+        assert_eq!(found(&terms, &fit), None);
         terms.regions.clear();
         assert_eq!(
-            asked(
+            found(
                 &terms,
                 &Bid {
                     regions: fixtures::tags(&[]),

@@ -50,7 +50,6 @@ pub(super) fn standing() -> Standing {
     Standing {
         trust: Score::clamped(0.3),
         tier: Tier::Unverified,
-        is_active: true,
     }
 }
 
@@ -113,24 +112,17 @@ fn any_money() -> impl Strategy<Value = Money> {
 fn any_rules() -> impl Strategy<Value = Rules> {
     (
         prop::option::weighted(0.2, any_score()),
-        prop::array::uniform3(prop::bool::weighted(0.2)),
+        prop::array::uniform2(prop::bool::weighted(0.2)),
     )
-        .prop_map(
-            |(confidence_floor, [region_covered, sample_required, provider_active])| Rules {
-                confidence_floor,
-                region_covered,
-                sample_required,
-                provider_active,
-            },
-        )
+        .prop_map(|(confidence_floor, [region_covered, sample_required])| Rules {
+            confidence_floor,
+            region_covered,
+            sample_required,
+        })
 }
 
 pub(super) fn any_standing() -> impl Strategy<Value = Standing> {
-    (any_score(), any_tier(), any::<bool>()).prop_map(|(trust, tier, is_active)| Standing {
-        trust,
-        tier,
-        is_active,
-    })
+    (any_score(), any_tier()).prop_map(|(trust, tier)| Standing { trust, tier })
 }
 
 pub(super) fn any_terms() -> impl Strategy<Value = Terms> {

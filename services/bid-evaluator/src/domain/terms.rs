@@ -43,6 +43,4 @@ pub struct Rules {
     pub region_covered: bool,
     /// A bid must bring a sample.
     pub sample_required: bool,
-    /// The provider must be active at the evaluation.
-    pub provider_active: bool,
 }

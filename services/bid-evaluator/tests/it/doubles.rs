@@ -6,11 +6,12 @@ use std::{
 };
 
 use aex_proto::aex::{
-    bid_gateway::v1 as gateway, trust_broker::v1 as trust, work_publisher::v1 as publisher,
+    bid_gateway::v1 as gateway, provider_registry::v1 as registry, trust_broker::v1 as trust,
+    work_publisher::v1 as publisher,
 };
 use aex_testkit::{
     Double, Script,
-    double::{BidGateway, No, TrustBroker, WorkPublisher},
+    double::{BidGateway, No, ProviderRegistry, TrustBroker, WorkPublisher},
 };
 use tonic::Code;
 
@@ -19,6 +20,7 @@ use tonic::Code;
 pub struct Stage {
     pub works: HashMap<String, publisher::Work>,
     pub books: HashMap<String, gateway::SealBookResponse>,
+    pub providers: HashMap<String, registry::Provider>,
     pub trust: HashMap<String, trust::Trust>,
 }
 
@@ -54,6 +56,19 @@ impl Peers {
             Double::new(&self.script).on("SealBook", move |request: gateway::SealBookRequest| {
                 let book = peers.stage().books.get(&request.work_id).cloned();
                 book.ok_or(WORK_NOT_FOUND)
+            }),
+        )
+    }
+
+    pub fn registry(&self) -> Arc<Double<ProviderRegistry>> {
+        let peers = self.clone();
+        let double = Double::new(&self.script);
+        Arc::new(
+            double.on("GetProvider", move |request: registry::GetProviderRequest| {
+                let provider = peers.stage().providers.get(&request.provider_id).cloned();
+                Ok(registry::GetProviderResponse {
+                    provider: Some(provider.ok_or((Code::NotFound, "PROVIDER_NOT_FOUND"))?),
+                })
             }),
         )
     }

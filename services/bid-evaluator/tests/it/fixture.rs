@@ -43,11 +43,28 @@ impl Evaluator {
     }
 
     pub async fn in_shape(shape: Shape) -> Self {
-        let mut world = World::new(shape);
-        let database = Database::of(&SCHEMA).await;
-        let (peers, ledger) = (Peers::default(), Ledger::new());
-        world.host(&peers.publisher()).await;
+        let (mut world, peers) = (World::new(shape), Peers::default());
         world.host(&peers.gateway()).await;
+        Self::beside(world, peers).await
+    }
+
+    /// Beside the real bid-gateway, with its database.
+    pub async fn with_bids() -> (Self, Database) {
+        let (mut world, peers) = (World::new(Shape::InProcess), Peers::default());
+        world.host(&peers.registry()).await;
+        let bids = Database::of(&aex_bid_gateway::SCHEMA).await;
+        let store = Store::attach(&aex_bid_gateway::SCHEMA, bids.connect(), world.runtime());
+        let config = aex_bid_gateway::Config::default();
+        let gateway = Arc::new(aex_bid_gateway::App::on(store, &config, world.mesh()));
+        world.host(&gateway).await;
+        (Self::beside(world, peers).await, bids)
+    }
+
+    /// In a world that has a bid-gateway.
+    async fn beside(mut world: World, peers: Peers) -> Self {
+        let database = Database::of(&SCHEMA).await;
+        let ledger = Ledger::new();
+        world.host(&peers.publisher()).await;
         world.host(&peers.trust()).await;
         world.host(&ledger).await;
         let store = Store::attach(&SCHEMA, database.connect(), world.runtime());

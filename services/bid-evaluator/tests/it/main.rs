@@ -1,4 +1,5 @@
-//! Bid-evaluator, tested on a real PostgreSQL against scripted peers, in process and over mutual TLS.
+//! Bid-evaluator, tested on a real PostgreSQL against scripted peers, in process and over mutual TLS, and beside the real
+//! bid-gateway.
 
 #![expect(
     clippy::disallowed_methods,
@@ -15,3 +16,4 @@ mod evaluate;
 mod explain;
 mod fixture;
 mod replay;
+mod samples;

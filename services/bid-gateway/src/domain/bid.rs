@@ -1,8 +1,17 @@
 //! A bid: one provider's offer for one work.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+    time::Duration,
+};
 
 use aex_types::{AgentId, BidId, Money, ProviderId, TenantId, Timestamp, WorkId};
+use serde::de::IgnoredAny;
+
+/// Bytes of the name of a field that a work can require.
+const LONGEST_FIELD: usize = 64;
 
 /// One provider's offer for one work, and where it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +85,26 @@ pub struct Sample {
     pub latency: Option<Duration>,
 }
 
+impl Sample {
+    /// The names of the fields of its output, where that is a JSON object: of those at the top, the ones that a work can
+    /// require. The rest is left out, and so no name is longer or stranger than a required one. Their number is bounded
+    /// by the output, whose length is.
+    pub fn fields(&self) -> BTreeSet<String> {
+        #[expect(
+            clippy::zero_sized_map_values,
+            reason = "an object is read as a map, and its values are passed over"
+        )]
+        let read: BTreeMap<String, IgnoredAny> = serde_json::from_str(&self.output).unwrap_or_default();
+        let names = read.into_keys().filter(|name| can_be_required(name));
+        names.collect()
+    }
+}
+
+/// As the contract of the work spells its `required_fields`.
+fn can_be_required(name: &str) -> bool {
+    (1..=LONGEST_FIELD).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Where a bid stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -144,5 +173,46 @@ impl FromStr for Status {
             .into_iter()
             .find(|status| status.to_string() == word)
             .ok_or(UnknownStatus)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(output: &str) -> Vec<String> {
+        let sample = Sample {
+            input: String::new(),
+            output: output.to_owned(),
+            latency: None,
+        };
+        sample.fields().into_iter().collect()
+    }
+
+    #[test]
+    fn a_sample_shows_the_names_at_the_top_of_its_json() {
+        let shown =
+            fields(r#" {"total": 1e999, "lines": [{"price": null}], "\u0063urrency": {}, "total": 2} "#);
+        assert_eq!(shown, ["currency", "lines", "total"]);
+        for nothing in [
+            "",
+            "7",
+            "{}",
+            r#"["total"]"#,
+            r#"{"total": 1"#,
+            r#"{"total": 1} {}"#,
+            "total: 1",
+        ] {
+            assert!(fields(nothing).is_empty(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_no_work_can_require_is_not_shown() {
+        let longest = "x".repeat(LONGEST_FIELD);
+        let output = format!(
+            r#"{{"": 1, "two words": 1, "\u0000": 1, "prénom": 1, "{longest}": 1, "{longest}x": 1}}"#
+        );
+        assert_eq!(fields(&output), [longest]);
     }
 }

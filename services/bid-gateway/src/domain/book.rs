@@ -209,21 +209,23 @@ pub fn seal(book: &Book, now: Timestamp) -> Vec<Event> {
     book.all(book.sealing(), now)
 }
 
-/// The evaluation judged the bids: `None` is valid, a text says why not. What it came too late for stays as it is.
+/// The evaluation judged the bids: `None` is valid, a text says why not. It may be heard after the award, or after the end of
+/// the work: the bids stand as if it had been heard before. Who won has won, what lost has lost, and of that, what is
+/// not valid is disqualified after all.
 pub fn evaluated<'b>(
     book: &Book,
     bids: impl IntoIterator<Item = &'b Bid>,
     verdicts: &BTreeMap<BidId, Option<String>>,
     now: Timestamp,
 ) -> Vec<Event> {
-    let waiting = bids.into_iter().filter(|bid| bid.status == Status::Received);
-    let changes = waiting.filter_map(|bid| {
-        let change = match verdicts.get(&bid.id)? {
-            None => Change::Ranked { bid_id: bid.id },
-            Some(reason) => Change::Disqualified {
+    let changes = bids.into_iter().filter_map(|bid| {
+        let change = match (verdicts.get(&bid.id)?, bid.status) {
+            (None, Status::Received) => Change::Ranked { bid_id: bid.id },
+            (Some(reason), Status::Received | Status::Lost) => Change::Disqualified {
                 bid_id: bid.id,
                 reason: reason.clone(),
             },
+            _ => return None,
         };
         Some((Some(bid.provider_tenant_id), change))
     });
@@ -391,7 +393,9 @@ impl Bid {
                 after.status = Status::Withdrawn;
             }
             Change::Ranked { .. } if status_before == Status::Received => after.status = Status::Ranked,
-            Change::Disqualified { reason, .. } if status_before == Status::Received => {
+            Change::Disqualified { reason, .. }
+                if matches!(status_before, Status::Received | Status::Lost) =>
+            {
                 after.status = Status::Disqualified;
                 after.status_reason.clone_from(reason);
             }

@@ -113,16 +113,15 @@ pub(crate) async fn of_works(tx: &mut Tx<'_>, works: &[WorkId]) -> Result<Vec<Bi
     rows.into_iter().map(Bid::try_from).collect()
 }
 
-/// The bids on a work that were neither replaced nor taken back, in order of arrival, without their approach and the texts
-/// of their samples: of a thousand bids those are megabytes.
+/// The bids on a work that were neither replaced nor taken back, in order of arrival, without their approach and the input
+/// of their samples: of a thousand bids those are megabytes. What a sample shows is in its output.
 pub(crate) async fn taking_part(tx: &mut Tx<'_>, work_id: WorkId) -> Result<Vec<Bid>, Failure> {
     let rows: Vec<Row> = sqlx::query_as(sql!(
         "SELECT work_id, bid_id, provider_id, provider_tenant_id, consumer_id, agent_id, currency, price, confidence,
                 '' AS approach, estimated_latency_ms, sla_latency_ms, sla_availability,
                 CASE WHEN sample_input IS NOT NULL THEN '' END AS sample_input,
-                CASE WHEN sample_output IS NOT NULL THEN '' END AS sample_output,
-                sample_latency_ms, endpoint, regions, status, status_reason, revision, expire_time, receive_time,
-                update_time
+                sample_output, sample_latency_ms, endpoint, regions, status, status_reason, revision, expire_time,
+                receive_time, update_time
          FROM bid WHERE work_id = $1 AND status NOT IN ('SUPERSEDED', 'WITHDRAWN')
          ORDER BY receive_time, bid_id"
     ))

@@ -60,7 +60,7 @@ pub(crate) async fn lock_or_open(tx: &mut Tx<'_>, terms: Terms) -> Result<Book, 
     made_meanwhile.ok_or_else(|| Failure::corrupt("a book is there and is not"))
 }
 
-/// The bids of a work that take part, in order of arrival, without their texts, which an evaluation does not read.
+/// The bids of a work that take part, in order of arrival, without the texts that an evaluation does not read.
 pub(crate) async fn final_set(tx: &mut Tx<'_>, id: WorkId) -> Result<Vec<Bid>, Failure> {
     bids::taking_part(tx, id).await
 }

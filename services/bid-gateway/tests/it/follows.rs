@@ -146,3 +146,47 @@ async fn bids_on_work_that_fails_are_lost() {
     market.ledger.seen("bid.lost", |_| true).await;
     assert_eq!(market.get(&bid.bid_id).await.status(), pb::BidStatus::Lost);
 }
+
+#[tokio::test]
+async fn a_verdict_that_is_heard_after_the_award_still_says_why() {
+    let mut market = Market::working().await;
+    let work_id = market.work().await.work_id;
+    let mut bids = Vec::new();
+    for price in ["5", "6", "60"] {
+        bids.push(market.bid(&market.seller(), &work_id, price).await.unwrap());
+    }
+    market.seal(&work_id).await;
+    let awarded = ContractAwarded {
+        contract_id: market.contract(),
+        work_id: work_id.clone(),
+        bid_id: bids[0].bid_id.clone(),
+        ..Default::default()
+    };
+    market.ledger.tell("contract.awarded", &awarded);
+    market.ledger.seen("bid.lost", |_| true).await;
+    let judged = |bid: &pb::Bid, reason: &str| EvaluatedBid {
+        bid_id: bid.bid_id.clone(),
+        disqualified_reason: reason.to_owned(),
+        ..Default::default()
+    };
+    let evaluated = BidsEvaluated {
+        work_id,
+        ranked_bids: vec![judged(&bids[0], ""), judged(&bids[1], "")],
+        disqualified_bids: vec![judged(&bids[2], "Price exceeds budget")],
+        ..Default::default()
+    };
+    market.ledger.tell("bids.evaluated", &evaluated);
+    market.ledger.seen("bid.disqualified", |_| true).await;
+    let expected = [
+        (pb::BidStatus::Awarded, ""),
+        (pb::BidStatus::Lost, ""),
+        (pb::BidStatus::Disqualified, "Price exceeds budget"),
+    ];
+    for (bid, expected) in bids.iter().zip(expected) {
+        let bid = market.get(&bid.bid_id).await;
+        assert_eq!((bid.status(), bid.status_reason.as_str()), expected);
+    }
+    let own = market.ledger.events().into_iter();
+    let own: Vec<_> = own.filter(|event| event.producer == "bid-gateway").collect();
+    market.assert_replays(&own).await;
+}

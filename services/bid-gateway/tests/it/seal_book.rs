@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use aex_proto::aex::{
     bid_evaluator::v1::{BidsEvaluated, EvaluatedBid},
@@ -47,6 +47,60 @@ async fn a_sealed_book_takes_nothing_and_answers_the_same_for_ever() {
     assert_eq!(market.get(&bids[0].bid_id).await.status(), pb::BidStatus::Ranked);
     let again = market.seal(&work_id).await;
     assert_eq!(again.encode_to_vec(), sealed.encode_to_vec());
+}
+
+#[tokio::test]
+async fn a_sample_keeps_the_names_of_its_fields_when_its_texts_are_left_out() {
+    let market = Market::new().await;
+    let work_id = market.work().await.work_id;
+    let seller = market.seller();
+    let mut request = market.offer(&seller, &work_id, "5");
+    request.sample.as_mut().unwrap().output = r#"{"digit": 7, "certainty": 0.9}"#.to_owned();
+    let bid = seller.client.clone().submit_bid(request).await.unwrap();
+    let bid = bid.into_inner().bid.unwrap();
+    assert_eq!(bid.sample_fields, ["certainty", "digit"]);
+    market.world.advance(Duration::from_secs(1));
+    let plain = market.bid(&market.seller(), &work_id, "5").await.unwrap();
+    assert!(plain.sample_fields.is_empty(), "its output is no object");
+    let sealed = market.seal(&work_id).await.bids;
+    assert_eq!(sealed[0].sample_fields, bid.sample_fields);
+    assert!(sealed[0].sample.as_ref().unwrap().output.is_empty());
+    assert!(sealed[1].sample_fields.is_empty());
+}
+
+/// A JSON object of at most 1 KiB with as many fields as fit.
+fn crowded() -> String {
+    let names = ('a'..='z').flat_map(|one| ('a'..='z').map(move |two| format!("\"{one}{two}\":0")));
+    let fields: Vec<_> = names.take(145).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+#[tokio::test]
+async fn a_thousand_of_the_largest_bids_are_sealed_in_one_answer() {
+    let market = Market::in_shape(Shape::MutualTls).await;
+    let work_id = market.work().await.work_id;
+    let seller = market.seller();
+    let mut request = market.offer(&seller, &work_id, "999999999999.999999");
+    request.approach = "x".repeat(1024);
+    request.endpoint = format!("https://agent.example/{}", "x".repeat(490));
+    request.regions = vec!["a".repeat(32); 16];
+    let sample = request.sample.as_mut().unwrap();
+    (sample.input, sample.output) = ("x".repeat(800), crowded());
+    assert!((1000..=1024).contains(&sample.output.len()) && request.encoded_len() > 4000);
+    seller.client.clone().submit_bid(request).await.unwrap();
+    let copies = "INSERT INTO bid SELECT (copy).* FROM (
+             SELECT jsonb_populate_record(bid, jsonb_build_object(
+                 'bid_id', gen_random_uuid(), 'provider_id', gen_random_uuid())) AS copy
+             FROM bid, generate_series(2, 1000)) AS copies";
+    assert_eq!(market.database.execute(copies).await, 999);
+    market
+        .database
+        .execute("UPDATE book SET live_bids = 1000, total_bids = 1000")
+        .await;
+    let sealed = market.seal(&work_id).await;
+    assert_eq!(sealed.bids.len(), 1000);
+    assert!(sealed.bids.iter().all(|bid| bid.sample_fields.len() == 145));
+    assert!(sealed.encoded_len() < 17 << 18, "4.25 MiB");
 }
 
 #[tokio::test]

@@ -165,6 +165,90 @@ proptest! {
     }
 }
 
+/// What ends a work, as its bids hear of it. The verdict on the bids comes from another service, before or after.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Awarded,
+    Failed,
+    Cancelled,
+}
+
+fn ends() -> impl Strategy<Value = Vec<End>> {
+    prop::sample::select(vec![
+        vec![],
+        vec![End::Awarded],
+        vec![End::Awarded, End::Failed],
+        vec![End::Failed],
+        vec![End::Cancelled],
+    ])
+}
+
+/// A sealed book of as many bids as there are verdicts.
+fn sealed(verdicts: &[bool]) -> (Shelf, BTreeMap<BidId, Option<String>>) {
+    let mut shelf = Shelf::new();
+    let mut judged = BTreeMap::new();
+    for (number, is_valid) in (1_u8..).zip(verdicts) {
+        let id = Uuid::from_u128(number.into()).into();
+        let submitted = submit(&shelf.book, None, id, bidder(number), offer(1), at(1)).unwrap();
+        shelf.fold(&submitted[0]);
+        judged.insert(id, (!is_valid).then(|| format!("reason {number}")));
+    }
+    shelf.fold(&seal(&shelf.book, at(2))[0]);
+    (shelf, judged)
+}
+
+proptest! {
+    /// The verdict and the end of a work are told by services that wait for nobody.
+    #[test]
+    fn bids_end_the_same_whenever_the_verdict_is_heard(
+        verdicts in prop::collection::vec(any::<bool>(), 1..8),
+        ends in ends(),
+        picked in any::<prop::sample::Index>(),
+    ) {
+        let (begun, judged) = sealed(&verdicts);
+        let valid: Vec<_> = judged.iter().filter(|(_, why)| why.is_none()).map(|(id, _)| *id).collect();
+        // Only a valid bid is awarded.
+        prop_assume!(!valid.is_empty() || !matches!(ends.first(), Some(End::Awarded)));
+        let stand_when_judged_after = |place: usize| {
+            let mut shelf = begun.clone();
+            let mut hear = |decided: &dyn Fn(&Shelf) -> Vec<Event>| {
+                for event in decided(&shelf) {
+                    shelf.fold(&event);
+                }
+            };
+            let verdict = |shelf: &Shelf| evaluated(&shelf.book, shelf.bids.values(), &judged, at(3));
+            for (number, end) in ends.iter().enumerate() {
+                if number == place {
+                    hear(&verdict);
+                }
+                hear(&|shelf| {
+                    let (book, bids) = (&shelf.book, shelf.bids.values());
+                    match end {
+                        End::Awarded => {
+                            let winner = valid[picked.index(valid.len())];
+                            awarded(book, bids, winner, Uuid::from_u128(7).into(), at(4))
+                        }
+                        End::Failed => abandon(book, bids, "work_failed", at(4)),
+                        End::Cancelled => abandon(book, bids, "work_cancelled", at(4)),
+                    }
+                });
+            }
+            // Told again, it says nothing new.
+            hear(&verdict);
+            let bids = shelf.bids.into_values();
+            bids.map(|bid| (bid.status, bid.status_reason)).collect::<Vec<_>>()
+        };
+        let first = stand_when_judged_after(0);
+        for ((status, reason), is_valid) in first.iter().zip(&verdicts) {
+            prop_assert_eq!(*status == Status::Disqualified, !is_valid);
+            prop_assert_eq!(reason.is_empty(), *is_valid);
+        }
+        for place in 1..=ends.len() {
+            prop_assert_eq!(&stand_when_judged_after(place), &first, "judged after {}", place);
+        }
+    }
+}
+
 #[test]
 fn a_tenant_bids_on_its_own_work_only_inside_the_house() {
     let own = Bidder {
