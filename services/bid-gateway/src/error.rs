@@ -3,7 +3,7 @@
 use aex_error::{Code, Denied, Explain, Fault, Invalid, Unanswered, fault};
 use aex_proto::aex::bid_gateway::v1::ErrorReason as R;
 use aex_store::Failure;
-use aex_types::{BidId, ProviderId, WorkId};
+use aex_types::{AgentId, BidId, ProviderId, WorkId};
 
 use crate::domain::book::Refusal;
 
@@ -19,6 +19,10 @@ pub enum Error {
     ProviderNotFound(ProviderId),
     #[error("provider {0} is not active")]
     ProviderNotActive(ProviderId),
+    #[error("the provider has no agent {0}")]
+    AgentNotFound(AgentId),
+    #[error("agent {0} is retired")]
+    AgentRetired(AgentId),
     #[error(transparent)]
     Book(#[from] Refusal),
     #[error(transparent)]
@@ -40,6 +44,8 @@ impl Explain for Error {
             Self::ProviderNotActive(id) => {
                 fault(Code::FailedPrecondition, R::ProviderNotActive).with("provider_id", id)
             }
+            Self::AgentNotFound(id) => fault(Code::NotFound, R::AgentNotFound).with("agent_id", id),
+            Self::AgentRetired(id) => fault(Code::FailedPrecondition, R::AgentRetired).with("agent_id", id),
             Self::Book(refusal) => explain_book(refusal),
             Self::Peer(unanswered) => unanswered.explain(),
             Self::Invalid(invalid) => invalid.explain(),

@@ -4,13 +4,14 @@ use aex_error::{Code, Unanswered, wire};
 use aex_kit::Call;
 use aex_proto::aex::{
     provider_registry::v1::{
-        GetProviderRequest, ProviderStatus, provider_registry_service_client::ProviderRegistryServiceClient,
+        AgentStatus, GetProviderRequest, ProviderStatus,
+        provider_registry_service_client::ProviderRegistryServiceClient,
     },
     work_publisher::v1::{
         GetWorkRequest, WorkStatus, work_publisher_service_client::WorkPublisherServiceClient,
     },
 };
-use aex_types::{ProviderId, TenantId, WorkId};
+use aex_types::{AgentId, ProviderId, TenantId, WorkId};
 
 use crate::{App, Error, domain::book::Terms};
 
@@ -29,6 +30,8 @@ pub(crate) struct Work {
 pub(crate) struct Provider {
     pub(crate) tenant_id: TenantId,
     pub(crate) is_active: bool,
+    /// Does the agent that was asked for work? `None` when the provider has no such agent.
+    pub(crate) has_working_agent: Option<bool>,
 }
 
 impl App {
@@ -59,10 +62,16 @@ impl App {
         read().ok_or_else(|| Unanswered::unreadable(PUBLISHER).into())
     }
 
-    /// Whose is a provider, and may it bid?
-    pub(crate) async fn provider(&self, call: &Call, id: ProviderId) -> Result<Provider, Error> {
+    /// Whose is a provider, may it bid, and does this agent of it work?
+    pub(crate) async fn provider(
+        &self,
+        call: &Call,
+        id: ProviderId,
+        agent: Option<AgentId>,
+    ) -> Result<Provider, Error> {
         let request = GetProviderRequest {
             provider_id: id.to_string(),
+            agent_id: wire::text(agent),
         };
         let answer = ProviderRegistryServiceClient::new(self.registry.on(call))
             .get_provider(request)
@@ -72,10 +81,12 @@ impl App {
                 _ => Unanswered::by(REGISTRY, status).into(),
             })?;
         let read = || {
-            let provider = answer.into_inner().provider?;
+            let answer = answer.into_inner();
+            let (provider, agent) = (answer.provider?, answer.agent);
             Some(Provider {
                 tenant_id: provider.tenant_id.parse().ok()?,
                 is_active: provider.status() == ProviderStatus::Active,
+                has_working_agent: agent.map(|agent| agent.status() == AgentStatus::Active),
             })
         };
         read().ok_or_else(|| Unanswered::unreadable(REGISTRY).into())

@@ -210,6 +210,7 @@ impl Peers {
         let mut client = ProviderRegistryServiceClient::new(self.registry.on(call));
         let request = registry::GetProviderRequest {
             provider_id: id.to_string(),
+            ..Default::default()
         };
         let answer = asked(call, REGISTRY, client.get_provider(request)).await?;
         let answer = answer.or("PROVIDER_NOT_FOUND", Error::ProviderNotFound(id))?;

@@ -68,6 +68,7 @@ impl Peers {
                 let provider = peers.stage().providers.get(&request.provider_id).cloned();
                 Ok(registry::GetProviderResponse {
                     provider: Some(provider.ok_or((Code::NotFound, "PROVIDER_NOT_FOUND"))?),
+                    ..Default::default()
                 })
             }),
         )

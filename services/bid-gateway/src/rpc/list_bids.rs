@@ -39,7 +39,7 @@ pub(super) async fn list_bids(
             .await?
     } else {
         let provider_id = acting(call.principal()?, provider_id)?;
-        if app.provider(&call, provider_id).await?.tenant_id != tenant {
+        if app.provider(&call, provider_id, None).await?.tenant_id != tenant {
             return Err(Error::ProviderNotFound(provider_id));
         }
         app.store

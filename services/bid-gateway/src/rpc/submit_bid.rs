@@ -31,12 +31,18 @@ pub(super) async fn submit_bid(
         .store
         .read_one(&mut call, async |tx| books::find(tx, command.work_id).await)
         .await?;
-    let provider = app.provider(&call, bidder.provider_id).await?;
+    let agent = command.offer.agent_id;
+    let provider = app.provider(&call, bidder.provider_id, agent).await?;
     if provider.tenant_id != bidder.tenant_id {
         return Err(Error::ProviderNotFound(bidder.provider_id));
     }
     if !provider.is_active {
         return Err(Error::ProviderNotActive(bidder.provider_id));
+    }
+    match (agent, provider.has_working_agent) {
+        (Some(id), None) => return Err(Error::AgentNotFound(id)),
+        (Some(id), Some(false)) => return Err(Error::AgentRetired(id)),
+        (None, _) | (_, Some(true)) => {}
     }
     let terms = match book {
         Some(book) => book.terms,

@@ -2,7 +2,11 @@ use std::{sync::Arc, time::Duration};
 
 use aex_bid_gateway::{App, Config, SCHEMA};
 use aex_kit::{Hosted as _, Principal};
-use aex_proto::aex::{bid_gateway::v1 as pb, common::v1::Money, provider_registry::v1::ProviderStatus};
+use aex_proto::aex::{
+    bid_gateway::v1 as pb,
+    common::v1::Money,
+    provider_registry::v1::{AgentStatus, ProviderStatus},
+};
 use aex_store::Store;
 use aex_testkit::{Database, Refused, Shape, World, principal};
 use tonic::Code;
@@ -133,6 +137,46 @@ async fn a_tenant_bids_for_its_own_active_providers_only() {
         assert_eq!(refused.why(), (Code::FailedPrecondition, "PROVIDER_NOT_ACTIVE"));
     }
     assert!(market.database.events().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_bid_names_a_working_agent_of_its_provider_or_none() {
+    let market = Market::new().await;
+    let work_id = market.work().await.work_id;
+    let (seller, other) = (market.seller(), market.seller());
+    let agent = || {
+        market
+            .world
+            .runtime()
+            .id::<aex_types::id::kind::Agent>()
+            .to_string()
+    };
+    let (unknown, own, retired, foreign) = (agent(), agent(), agent(), agent());
+    for (agent_id, owner, status) in [
+        (&own, &seller, AgentStatus::Active),
+        (&retired, &seller, AgentStatus::Retired),
+        (&foreign, &other, AgentStatus::Active),
+    ] {
+        market.registry.set_agent(agent_id, &owner.provider_id, status);
+    }
+    let bid_for = async |agent_id: &String| {
+        let mut request = market.offer(&seller, &work_id, "5");
+        request.agent_id.clone_from(agent_id);
+        seller.client.clone().submit_bid(request).await
+    };
+    let not_found = (Code::NotFound, "AGENT_NOT_FOUND");
+    for (agent_id, why) in [
+        (&unknown, not_found),
+        (&foreign, not_found),
+        (&retired, (Code::FailedPrecondition, "AGENT_RETIRED")),
+    ] {
+        let refused = Refused::from(bid_for(agent_id).await);
+        assert_eq!(refused.why(), why);
+        assert_eq!(refused.metadata.get("agent_id"), Some(agent_id));
+    }
+    assert!(market.database.events().await.is_empty());
+    let bid = bid_for(&own).await.unwrap().into_inner().bid.unwrap();
+    assert_eq!(bid.agent_id, own);
 }
 
 #[tokio::test]

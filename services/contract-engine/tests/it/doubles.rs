@@ -115,6 +115,7 @@ impl Peers {
             let provider = stage.providers.get(&request.provider_id).cloned();
             Ok(registry::GetProviderResponse {
                 provider: Some(provider.ok_or((Code::NotFound, "PROVIDER_NOT_FOUND"))?),
+                ..Default::default()
             })
         };
         Arc::new(Double::new(&self.script).on("GetProvider", self.effect(get_provider)))

@@ -29,6 +29,22 @@ pub(crate) async fn lock(tx: &mut Tx<'_>, id: AgentId) -> Result<Option<Agent>, 
     Ok(load(tx.sql(), &[id]).await?.pop())
 }
 
+/// One of a provider's agents, as it is.
+pub(crate) async fn find(
+    tx: &mut Tx<'_>,
+    provider: ProviderId,
+    id: AgentId,
+) -> Result<Option<Agent>, Failure> {
+    let row: Option<Row> = sqlx::query_as(sql!(
+        "SELECT * FROM agent WHERE agent_id = $1 AND provider_id = $2"
+    ))
+    .bind(id.uuid())
+    .bind(provider.uuid())
+    .fetch_optional(tx.sql())
+    .await?;
+    row.map(Agent::try_from).transpose()
+}
+
 /// How many agents of a provider work. The caller holds the provider, so none comes meanwhile.
 pub(crate) async fn count_working(tx: &mut Tx<'_>, provider: ProviderId) -> Result<usize, Failure> {
     let count: i64 = sqlx::query_scalar(sql!(

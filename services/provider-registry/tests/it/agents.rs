@@ -93,6 +93,33 @@ async fn one_key_is_one_agent_of_all_providers_and_for_ever() {
 }
 
 #[tokio::test]
+async fn a_provider_is_answered_with_the_agent_of_it_that_is_asked_for() {
+    let mut registry = Registry::new().await;
+    let (ada, bob) = (registry.tenant("Ada").await, registry.tenant("Bob").await);
+    let (own, other) = (
+        registry.register(&ada, "Ada's").await,
+        registry.register(&ada, "other").await,
+    );
+    let agent = registry.register_agent(&ada, &own, 7).await;
+    let mut stranger = registry.client(&bob);
+    let mut asked = async |provider_id: &str, agent_id: &str| {
+        let request = pb::GetProviderRequest {
+            provider_id: provider_id.to_owned(),
+            agent_id: agent_id.to_owned(),
+        };
+        stranger.get_provider(request).await.unwrap().into_inner().agent
+    };
+    assert_eq!(asked(&own, &agent.agent_id).await, Some(agent.clone()));
+    assert_eq!(asked(&own, "").await, None, "none is asked for");
+    assert_eq!(asked(&other, &agent.agent_id).await, None, "another provider's");
+    let unknown = agent.agent_id.replace("agent_0", "agent_1");
+    assert_eq!(asked(&own, &unknown).await, None, "nobody's");
+    let retired = registry.client(&ada).retire_agent(retire(&agent.agent_id)).await;
+    let retired = retired.unwrap().into_inner().agent;
+    assert_eq!(asked(&own, &agent.agent_id).await, retired);
+}
+
+#[tokio::test]
 async fn an_agent_is_retired_once_and_only_by_its_own() {
     let mut registry = Registry::new().await;
     let (ada, bob) = (registry.tenant("Ada").await, registry.tenant("Bob").await);

@@ -42,7 +42,11 @@ impl Conforms for Registry {
         let provider_id = self.register(&ada, "Ada's").await;
         let request = match method {
             "RegisterProvider" => register("Second").encode_to_vec(),
-            "GetProvider" => pb::GetProviderRequest { provider_id }.encode_to_vec(),
+            "GetProvider" => pb::GetProviderRequest {
+                provider_id,
+                ..Default::default()
+            }
+            .encode_to_vec(),
             "ListProviders" => pb::ListProvidersRequest {
                 page_size: 5,
                 ..Default::default()

@@ -132,6 +132,7 @@ impl Registry {
     pub async fn get(&self, principal: &Principal, provider_id: &str) -> pb::Provider {
         let request = pb::GetProviderRequest {
             provider_id: provider_id.to_owned(),
+            ..Default::default()
         };
         let found = self.client(principal).get_provider(request).await;
         found.unwrap().into_inner().provider.unwrap()

@@ -123,6 +123,7 @@ async fn everyone_sees_a_provider_and_only_its_tenant_why_it_is_suspended() {
     );
     let request = pb::GetProviderRequest {
         provider_id: provider,
+        ..Default::default()
     };
     let seen = gateway
         .get_provider(request)
@@ -134,6 +135,7 @@ async fn everyone_sees_a_provider_and_only_its_tenant_why_it_is_suspended() {
     assert_eq!(seen.status_reason, "under review");
     let nobody = pb::GetProviderRequest {
         provider_id: NOBODY.to_owned(),
+        ..Default::default()
     };
     let refused = Refused::from(gateway.get_provider(nobody).await);
     assert_eq!(refused.why(), (Code::NotFound, "PROVIDER_NOT_FOUND"));
