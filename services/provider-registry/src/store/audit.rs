@@ -1,31 +1,14 @@
 //! What the registry states about itself, and what it finds broken.
 
-use aex_error::wire;
 use aex_proto::aex::common::v1::{AuditFact, AuditViolation};
-use aex_store::{Failure, Page, Tx, sql};
-use aex_types::{AgentId, ProviderId, SubscriptionId, Timestamp, WorkId};
-use chrono::{DateTime, Utc};
+use aex_store::{Failure, Page, Place, Stated, Tx, sql};
+use aex_types::{AgentId, ProviderId, SubscriptionId, WorkId};
 use uuid::Uuid;
 
-type FactRow = (String, Uuid, String, DateTime<Utc>);
-
-/// A fact, and where a page ends that it is the last one of: its kind and its id.
-pub(crate) struct Fact {
-    pub(crate) key: String,
-    pub(crate) fact: AuditFact,
-}
-
 /// A page of facts: where each provider, each agent and each subscription stands.
-pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Fact>, Failure> {
-    let after: Option<String> = page.after()?;
-    let after = match &after {
-        None => None,
-        Some(after) => {
-            let (kind, id) = after.split_once(' ').ok_or(Failure::PageToken)?;
-            Some((kind, id.parse::<Uuid>().map_err(|_| Failure::PageToken)?))
-        }
-    };
-    let rows: Vec<FactRow> = sqlx::query_as(sql!(
+pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Stated>, Failure> {
+    let after: Option<Place> = page.after()?;
+    let rows = sqlx::query_as(sql!(
         "SELECT kind, id, value, since
          FROM (SELECT 'agent.status' AS kind, agent_id AS id,
                       CASE WHEN retire_time IS NULL THEN 'ACTIVE' ELSE 'RETIRED' END AS value,
@@ -37,28 +20,22 @@ pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Fact>, Fai
          WHERE $1::text IS NULL OR (kind, id) > ($1, $2)
          ORDER BY kind, id LIMIT $3"
     ))
-    .bind(after.map(|(kind, _)| kind))
-    .bind(after.map(|(_, id)| id))
+    .bind(after.as_ref().map(|place| &place.kind))
+    .bind(after.as_ref().map(|place| place.id))
     .bind(page.limit())
     .fetch_all(tx.sql())
     .await?;
-    let fact = |(kind, id, value, since): FactRow| {
-        let subject = match kind.as_str() {
-            "agent.status" => AgentId::from(id).to_string(),
-            "subscription.status" => SubscriptionId::from(id).to_string(),
-            _ => ProviderId::from(id).to_string(),
-        };
-        Fact {
-            key: format!("{kind} {id}"),
-            fact: AuditFact {
-                kind,
-                subject,
-                value,
-                since: Some(wire::time(Timestamp::from(since))),
-            },
-        }
+    Ok(rows)
+}
+
+/// The fact of a row.
+pub(crate) fn fact(stated: Stated) -> AuditFact {
+    let subject = match stated.kind.as_str() {
+        "agent.status" => AgentId::from(stated.id).to_string(),
+        "subscription.status" => SubscriptionId::from(stated.id).to_string(),
+        _ => ProviderId::from(stated.id).to_string(),
     };
-    Ok(rows.into_iter().map(fact).collect())
+    stated.fact(subject)
 }
 
 /// Agents and subscriptions without their provider, and offers that do not agree with their opportunity.

@@ -1,40 +1,22 @@
 //! What settlement states about itself, and which of the money invariants L1 to L10, and of I7, it finds broken. L9 compares with
 //! the event ledger, which `aex fsck` does: what it needs is stated as facts.
 
-use aex_error::wire;
 use aex_proto::aex::common::v1::{AuditFact, AuditViolation};
 use aex_settlement_ledger::{Class, Side};
-use aex_store::{Failure, Page, Tx, sql};
-use aex_types::{ContractId, DepositId, JournalId, Timestamp};
-use chrono::{DateTime, Utc};
+use aex_store::{Failure, Page, Place, Stated, Tx, sql};
+use aex_types::{ContractId, DepositId, JournalId};
 use rust_decimal::Decimal;
-use uuid::Uuid;
 
 use super::accounts::{self, Sum};
 
 /// What an invariant's statement finds: the subject and what is wrong with it.
 type Found = Vec<(String, String)>;
 
-type FactRow = (String, Uuid, String, DateTime<Utc>);
-
-/// Where a page of facts ends: the kind and the id of its last one.
-pub(crate) struct Fact {
-    pub(crate) key: String,
-    pub(crate) fact: AuditFact,
-}
-
 /// A page of facts: where each deposit and each hold stands, which journals are posted, and what each settled contract
 /// cost.
-pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Fact>, Failure> {
-    let after: Option<String> = page.after()?;
-    let after = match &after {
-        None => None,
-        Some(after) => {
-            let (kind, id) = after.split_once(' ').ok_or(Failure::PageToken)?;
-            Some((kind, id.parse::<Uuid>().map_err(|_| Failure::PageToken)?))
-        }
-    };
-    let rows: Vec<FactRow> = sqlx::query_as(sql!(
+pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Stated>, Failure> {
+    let after: Option<Place> = page.after()?;
+    let rows = sqlx::query_as(sql!(
         "SELECT kind, id, value, since
          FROM (SELECT 'contract.settled' AS kind, contract_id AS id, trim_scale(gross)::text AS value,
                       settle_time AS since FROM hold WHERE status = 'CAPTURED'
@@ -44,28 +26,22 @@ pub(crate) async fn facts(tx: &mut Tx<'_>, page: &Page) -> Result<Vec<Fact>, Fai
          WHERE $1::text IS NULL OR (kind, id) > ($1, $2)
          ORDER BY kind, id LIMIT $3"
     ))
-    .bind(after.map(|(kind, _)| kind))
-    .bind(after.map(|(_, id)| id))
+    .bind(after.as_ref().map(|place| &place.kind))
+    .bind(after.as_ref().map(|place| place.id))
     .bind(page.limit())
     .fetch_all(tx.sql())
     .await?;
-    let fact = |(kind, id, value, since): FactRow| {
-        let subject = match kind.as_str() {
-            "deposit.status" => DepositId::from(id).to_string(),
-            "journal.posted" => JournalId::from(id).to_string(),
-            _ => ContractId::from(id).to_string(),
-        };
-        Fact {
-            key: format!("{kind} {id}"),
-            fact: AuditFact {
-                kind,
-                subject,
-                value,
-                since: Some(wire::time(Timestamp::from(since))),
-            },
-        }
+    Ok(rows)
+}
+
+/// The fact of a row.
+pub(crate) fn fact(stated: Stated) -> AuditFact {
+    let subject = match stated.kind.as_str() {
+        "deposit.status" => DepositId::from(stated.id).to_string(),
+        "journal.posted" => JournalId::from(stated.id).to_string(),
+        _ => ContractId::from(stated.id).to_string(),
     };
-    Ok(rows.into_iter().map(fact).collect())
+    stated.fact(subject)
 }
 
 /// Everything that is broken, at most a thousand of each kind.
