@@ -285,6 +285,9 @@ async fn a_row_that_no_event_made_is_named(machine: &Machine) {
 
 /// Somebody else holds the relay's lease, and does nothing: what happens stays in the outbox.
 async fn events_that_wait_count(machine: &Machine) {
+    let waiting = |said: &Value| rebuilt(said, "identity")["not_in_ledger"].as_u64().unwrap();
+    // An exchange that is told to stop may leave some, for the next start.
+    let left = waiting(&fsck(machine, &["--rebuild"]).1);
     tamper(
         machine,
         "INSERT INTO identity.lease (name, holder, until_time)
@@ -298,9 +301,10 @@ async fn events_that_wait_count(machine: &Machine) {
     assert!(running.signal("TERM").success());
     let (is_whole, said) = fsck(machine, &["--rebuild"]);
     assert!(is_whole, "{said}");
-    assert_eq!(rebuilt(&said, "identity")["not_in_ledger"], 2, "{said}");
+    assert_eq!(waiting(&said), left + 2, "{said}");
     let text = machine.says(&["fsck", "--rebuild"]);
-    assert!(text.contains("; 2 events not yet in the ledger"), "{text}");
+    let told = format!("; {} events not yet in the ledger", left + 2);
+    assert!(text.contains(&told), "{text}");
 }
 
 /// Polls the thing itself.
