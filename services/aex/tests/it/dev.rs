@@ -160,11 +160,18 @@ fn fsck_finds_nothing_while_it_runs_and_at_rest() {
     std::fs::write(&acks, told).unwrap();
     let acks = acks.display().to_string();
     let arguments = ["fsck", "--json", "--acks", &acks];
-    let live = machine.json(&arguments);
+    // What the ledger has heard of it grows in the ledger's own time.
+    let said = || {
+        let mut said = machine.json(&arguments);
+        let facts = said["facts"].as_object_mut().unwrap();
+        facts.retain(|fact, _| !fact.starts_with("ledger."));
+        said
+    };
+    let live = said();
     assert_eq!(live["violations"].as_array().unwrap().len(), 0, "{live}");
     assert_eq!(live["facts"]["tenant.status"], 1, "{live}");
     running.signal("TERM");
-    assert_eq!(machine.json(&arguments), live);
+    assert_eq!(said(), live);
     assert_eq!(machine.postgres(), None);
 
     // What was acknowledged and is not there, or not so far, is a violation.
