@@ -18,7 +18,11 @@ use tokio::{
 };
 use tonic::service::Routes;
 
-use crate::{exchange::WORKERS, problem::Problem, report::say};
+use crate::{
+    exchange::{THREADS, THREADS_VARIABLE},
+    problem::Problem,
+    report::say,
+};
 
 /// Its name in its certificate.
 const NAME: &str = "echo";
@@ -47,7 +51,7 @@ impl Echo {
         let mut process = Command::new(std::env::current_exe()?)
             .arg("echo")
             .arg(folder)
-            .env(WORKERS.0, WORKERS.1)
+            .env(THREADS_VARIABLE, THREADS.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)

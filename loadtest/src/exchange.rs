@@ -26,8 +26,11 @@ use crate::{
 const DATABASE: &str = "aex";
 /// How long the services may take to say what they know.
 const FSCK_LIMIT: Duration = Duration::from_mins(5);
-/// Ten processes share the cores of one machine: a second thread of each would only be woken in vain.
-pub(crate) const WORKERS: (&str, &str) = ("TOKIO_WORKER_THREADS", "1");
+/// The threads of a process. The services and whoever asks them share the cores of one machine: a second thread of each would
+/// only be woken in vain.
+pub(crate) const THREADS: usize = 1;
+/// Where a process is told.
+pub(crate) const THREADS_VARIABLE: &str = "TOKIO_WORKER_THREADS";
 /// Connections that the tenants share on their way to the edge.
 const CONNECTIONS: usize = 4;
 
@@ -49,7 +52,7 @@ impl Exchange {
             // Disputes and payouts have their windows, so what waits for them piles up as it would in production.
             windows_zero: false,
             log_level: "warn",
-            environment: vec![(WORKERS.0.to_owned(), WORKERS.1.to_owned())],
+            environment: vec![(THREADS_VARIABLE.to_owned(), THREADS.to_string())],
             ..FleetOptions::default()
         };
         let fleet = Fleet::start(aex, options).await;
