@@ -24,12 +24,9 @@ use tower::{ServiceExt as _, util::BoxCloneSyncService};
 use crate::{
     calls::{Caller, Unreached},
     problem::Problem,
-    serve::readable,
+    sections::{OPERATOR, readable},
     services::SERVICES,
 };
-
-/// The section of the configuration, and of the environment: `AEX_OPERATOR__AUTH__CERT_FILE`.
-pub(crate) const SECTION: &str = "operator";
 
 /// What an operator is configured with.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -52,7 +49,7 @@ struct Way {
 /// The way of an operator into a deployment; `None` when neither a file nor the environment names one.
 pub(crate) fn operator(file: Option<&Path>, needed: &[&'static str]) -> Result<Option<Caller>, Problem> {
     readable(file)?;
-    let mut config: Operator = aex_kit::config::load(SECTION, file)?;
+    let mut config: Operator = aex_kit::config::load(OPERATOR, file)?;
     if file.is_none() && config.peers.is_empty() && config.auth.cert_file.is_none() {
         return Ok(None);
     }

@@ -19,7 +19,7 @@ use crate::{
     home::{Home, Running, TRUST_DOMAIN},
     operator::Switch,
     problem::Problem,
-    serve::understood,
+    sections::understood,
     show,
 };
 

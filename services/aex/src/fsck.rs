@@ -1,11 +1,6 @@
 //! `aex fsck`: asks every service what it knows and what it finds broken, and compares what they say of one another.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt::Write as _, path::PathBuf, time::Duration};
 
 use aex_kit::Peer;
 use aex_proto::POOL;
@@ -198,6 +193,3 @@ fn report(facts: &Facts, rebuild: Option<&Rebuild>, acked: &[Ack], options: &Fsc
     show::out(&text)?;
     Ok(broken.is_empty())
 }
-
-/// How many facts of each kind.
-pub(crate) type Counts = BTreeMap<String, usize>;

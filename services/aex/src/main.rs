@@ -16,6 +16,7 @@ mod operator;
 mod problem;
 mod rebuild;
 mod rules;
+mod sections;
 mod serve;
 mod services;
 mod settings;

@@ -1,12 +1,13 @@
 //! What must hold between services. Each rule looks at what one service states and at what another states of the same
 //! thing; a rule is quiet while a service that it needs was not asked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aex_types::Timestamp;
 use serde_json::{Value, json};
 
-use crate::fsck::Counts;
+/// How many facts of each kind.
+pub(crate) type Counts = BTreeMap<String, usize>;
 
 /// One statement of one service.
 #[derive(Debug, Clone)]

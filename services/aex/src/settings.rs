@@ -5,7 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
-use crate::{deployment, problem::Problem, serve::readable, services::SERVICES, show};
+use crate::{
+    deployment,
+    problem::Problem,
+    sections::{OPERATOR, readable},
+    services::SERVICES,
+    show,
+};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Config {
@@ -43,7 +49,7 @@ fn whole(file: Option<&Path>) -> Result<Map<String, Value>, Problem> {
     }
     let edge: aex_gateway::Config = aex_kit::config::load(aex_gateway::NAME, file)?;
     whole.insert(aex_gateway::NAME.to_owned(), serde_json::to_value(edge)?);
-    let operator: deployment::Operator = aex_kit::config::load(deployment::SECTION, file)?;
-    whole.insert(deployment::SECTION.to_owned(), serde_json::to_value(operator)?);
+    let operator: deployment::Operator = aex_kit::config::load(OPERATOR, file)?;
+    whole.insert(OPERATOR.to_owned(), serde_json::to_value(operator)?);
     Ok(whole)
 }
