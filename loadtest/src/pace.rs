@@ -1,11 +1,11 @@
-//! Calls at a fixed rate, whether the answers come or not: a server that stalls is asked on, and every call that it makes
-//! wait is counted from the moment at which it was due.
+//! Calls at a fixed rate, whether the answers come or not: a server that stalls is asked on, up to what one tenant may have
+//! under way, and every call that it makes wait is counted from the moment at which it was due.
 
 use std::{
     num::NonZeroU64,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -25,6 +25,10 @@ const CROWD: u64 = 32;
 /// How exactly a sleeper is woken, in nanoseconds. Waiting awake would be more exact still, and would take from the servers
 /// the half of a machine as small as two cores.
 const SLACK: Option<NonZeroU64> = NonZeroU64::new(1);
+/// Calls under way at once: a tenant has a quarter of the 512 that a service carries, and more are refused.
+const OPEN: u64 = 100;
+/// How often the end of one is looked for while there are as many.
+const LOOK: Duration = Duration::from_micros(20);
 
 /// What calls at a fixed rate took, in nanoseconds.
 #[derive(Debug)]
@@ -59,12 +63,12 @@ pub(crate) async fn most(question: &Question, span: Duration) -> Result<f64, Pro
 
 /// Asks so often a second for so long.
 pub(crate) async fn paced(question: &Question, rate: f64, span: Duration) -> Result<Paced, Problem> {
-    let noted = Arc::new(Noted {
+    let mut noted = Arc::new(Noted {
         times: Mutex::new(Paced {
             due: histogram()?,
             made: histogram()?,
         }),
-        failed: AtomicBool::new(false),
+        failed: OnceLock::new(),
         open: AtomicU64::new(0),
     });
     let (question, taken, handle) = (Arc::clone(question), Arc::clone(&noted), Handle::current());
@@ -77,19 +81,23 @@ pub(crate) async fn paced(question: &Question, rate: f64, span: Duration) -> Res
         set_current_timer_slack(NonZeroU64::new(usual))
     })
     .await??;
-    while noted.open.load(Ordering::Acquire) > 0 {
+    // Each call that is still under way holds it.
+    let noted = loop {
+        match Arc::try_unwrap(noted) {
+            Ok(noted) => break noted,
+            Err(held) => noted = held,
+        }
         tokio::task::yield_now().await;
+    };
+    if let Some(problem) = noted.failed.into_inner() {
+        return Err(problem);
     }
-    if noted.failed.load(Ordering::Acquire) {
-        return Err(Problem::new("a call at a fixed rate failed"));
-    }
-    let noted = Arc::try_unwrap(noted).map_err(|_| Problem::new("a call is still open"))?;
     Ok(noted.times.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 struct Noted {
     times: Mutex<Paced>,
-    failed: AtomicBool,
+    failed: OnceLock<Problem>,
     open: AtomicU64,
 }
 
@@ -102,22 +110,23 @@ fn keep_pace(question: &Question, rate: f64, span: Duration, noted: &Arc<Noted>,
             return;
         }
         wait_for(due);
+        while noted.open.load(Ordering::Acquire) >= OPEN {
+            wait_for(Instant::now() + LOOK);
+        }
         noted.open.fetch_add(1, Ordering::AcqRel);
         let (question, noted) = (Arc::clone(question), Arc::clone(noted));
         handle.spawn(async move {
             let made = Instant::now();
             let asked = question().await;
             let ended = Instant::now();
-            if asked.is_err() {
-                noted.failed.store(true, Ordering::Release);
+            if let Err(problem) = asked {
+                let _ = noted.failed.set(problem);
             }
             let mut times = noted.times.lock().unwrap_or_else(PoisonError::into_inner);
             times.due.saturating_record(nanos(ended - due));
             times.made.saturating_record(nanos(ended - made));
             drop(times);
-            let open = Arc::clone(&noted);
-            drop(noted);
-            open.open.fetch_sub(1, Ordering::AcqRel);
+            noted.open.fetch_sub(1, Ordering::AcqRel);
         });
         number += 1;
     }
