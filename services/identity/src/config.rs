@@ -1,7 +1,7 @@
 //! Configuration of identity.
 
 use aex_kit::config::{Auth, Database, Peers, Secret, Server, Telemetry};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::domain::secret::Deployment;
 
@@ -30,6 +30,7 @@ pub struct Keys {
     /// Live keys or test keys; the other kind opens nothing here.
     pub deployment: Deployment,
     /// The key of the keyed hash that secrets are stored as, at least 32 bytes. Without it no key can be verified.
+    #[serde(deserialize_with = "long_enough")]
     pub pepper: Option<Secret>,
 }
 
@@ -45,6 +46,21 @@ impl Default for Keys {
 /// The least bytes of a pepper.
 const PEPPER: usize = 32;
 
+/// What is said where there is no pepper of that length.
+const NO_PEPPER: &str = "keys.pepper must have at least 32 bytes";
+
+/// Reads a pepper that is long enough.
+fn long_enough<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    let pepper = Option::<Secret>::deserialize(deserializer)?;
+    if pepper
+        .as_ref()
+        .is_some_and(|pepper| pepper.reveal().len() < PEPPER)
+    {
+        return Err(de::Error::custom(NO_PEPPER));
+    }
+    Ok(pepper)
+}
+
 impl Keys {
     /// The pepper; empty when there is none.
     pub(crate) fn pepper(&self) -> &[u8] {
@@ -56,7 +72,7 @@ impl Keys {
     /// Is there a pepper, and is it long enough?
     pub fn check(&self) -> Result<(), &'static str> {
         if self.pepper().len() < PEPPER {
-            Err("keys.pepper must have at least 32 bytes")
+            Err(NO_PEPPER)
         } else {
             Ok(())
         }

@@ -120,9 +120,9 @@ pub enum Refusal {
     Tenant(#[from] tenant::Refusal),
     #[error("key {key_id} is {status}")]
     NotActive { key_id: KeyId, status: Status },
-    #[error("a key cannot give the scope {scope}, which it does not have")]
+    #[error("a key has no say over the scope {scope}, which it does not have itself")]
     NotGrantable { scope: Scope },
-    #[error("a key that is bound to a provider makes only keys bound to it")]
+    #[error("a key that is bound to a provider has a say only over keys bound to it")]
     BindingNotGrantable,
     #[error("tenant {tenant_id} has {MOST_KEYS} active keys, which is the most")]
     LimitReached { tenant_id: TenantId },
@@ -184,6 +184,12 @@ fn grantable(command: &Create, granter: &Granter) -> Result<(), Refusal> {
     missing.map_or(Ok(()), |scope| {
         Err(Refusal::NotGrantable { scope: scope.clone() })
     })
+}
+
+/// A key takes back only what it could have made: one that may do less does not lock out one that may do more.
+pub fn revoke_by(granter: &Granter, key: &ApiKey, now: Timestamp) -> Result<Event, Refusal> {
+    grantable(&replacement(key), granter)?;
+    revoke(key, now)
 }
 
 /// Only an active key can be revoked.

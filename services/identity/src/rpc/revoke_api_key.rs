@@ -4,7 +4,7 @@ use aex_error::Check;
 use aex_kit::Call;
 use aex_proto::aex::identity::v1::{RevokeApiKeyRequest, RevokeApiKeyResponse};
 
-use super::own;
+use super::{granter, own};
 use crate::{App, Error, convert, domain::api_key, store::api_keys};
 
 pub(super) async fn revoke_api_key(
@@ -15,7 +15,7 @@ pub(super) async fn revoke_api_key(
     let mut check = Check::of(&request);
     let id = check.parse("key_id", &request.key_id);
     let id = check.finish(|| id)?;
-    let visible = own(&call);
+    let (visible, granter) = (own(&call), granter(&call)?);
 
     app.store
         .transact(&mut call, &request, async |tx| {
@@ -23,7 +23,7 @@ pub(super) async fn revoke_api_key(
                 .await?
                 .filter(visible)
                 .ok_or(Error::ApiKeyNotFound(id))?;
-            let revoked = api_key::revoke(&key, tx.now())?;
+            let revoked = api_key::revoke_by(&granter, &key, tx.now())?;
             let key = api_keys::record(tx, Some(key), &revoked).await?;
             Ok(RevokeApiKeyResponse {
                 api_key: Some(convert::api_key(key, tx.now())),

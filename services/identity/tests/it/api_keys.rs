@@ -86,6 +86,29 @@ async fn a_key_makes_only_keys_that_may_do_no_more_than_itself() {
 }
 
 #[tokio::test]
+async fn a_key_takes_back_only_keys_that_may_do_no_more_than_itself() {
+    let mut identity = Identity::new().await;
+    let ada = identity.create("Ada").await;
+    let (whole, _) = identity.create_key(&ada, &["*"]).await;
+    let (reader, _) = identity.create_key(&ada, &["work:read"]).await;
+    let limited = Principal {
+        scopes: vec!["keys:write".to_owned(), "work:*".to_owned()],
+        ..identity.principal_of(&ada)
+    };
+    let bound = Principal {
+        scopes: vec!["*".to_owned()],
+        provider: Some(identity.world.runtime().id()),
+        ..limited.clone()
+    };
+    for (who, key) in [(&limited, &whole), (&bound, &whole), (&bound, &reader)] {
+        let refused = Refused::from(identity.tenant(who).revoke_api_key(revoke(&key.key_id)).await);
+        assert_eq!(refused.why(), (Code::PermissionDenied, "SCOPE_NOT_GRANTABLE"));
+    }
+    let mut client = identity.tenant(&limited);
+    assert!(client.revoke_api_key(revoke(&reader.key_id)).await.is_ok());
+}
+
+#[tokio::test]
 async fn keys_are_made_for_active_tenants_only_and_expire_in_the_future() {
     let mut identity = Identity::new().await;
     let ada = identity.create("Ada").await;
