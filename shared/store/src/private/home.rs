@@ -14,6 +14,8 @@ use super::{Trouble, now};
 
 /// How long the programs of a killed process may take to end before a new start gives up.
 const LEFTOVER_LIMIT: Duration = Duration::from_secs(10);
+/// How long a process may take to go that was killed just now; one that lives keeps its lock for longer.
+const DYING_LIMIT: Duration = Duration::from_millis(500);
 /// How often a lock that somebody else holds is tried.
 const POLL: Duration = Duration::from_millis(5);
 
@@ -36,7 +38,7 @@ impl Home {
         };
 
         let file = path.join("supervisor.lock");
-        let mut lock = try_lock(&file, Duration::ZERO)?;
+        let mut lock = try_lock(&file, DYING_LIMIT)?;
         if lock.is_none() && first_number(&file).is_some_and(is_dead) {
             // A child that the dead process had forked keeps the file open until it becomes its program.
             lock = try_lock(&file, LEFTOVER_LIMIT)?;

@@ -13,7 +13,7 @@
 //! | `data/` | the cluster; `data.tmp/` while it is being made |
 //! | `postgres.log` | what the server says; put aside as `postgres.log.old` when it has grown too long |
 //!
-//! The two locks tell "somebody runs this cluster" (refused at once) from "the server of a killed process
+//! The two locks tell "somebody runs this cluster" (refused after a moment) from "the server of a killed process
 //! is still shutting down" (waited for), without a process id that could since have been given to another
 //! program.
 
