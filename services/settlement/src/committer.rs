@@ -78,12 +78,12 @@ pub(crate) struct Committer {
 impl Committer {
     /// Starts the committer of a store.
     pub(crate) fn start(store: &Store, service: &'static str, policy: Arc<Policy>, config: &Batch) -> Self {
-        let (queue, waiting) = mpsc::channel(config.queue.max(1));
+        let (queue, waiting) = mpsc::channel(config.queue);
         let worker = Worker {
             store: store.clone(),
             service,
             policy,
-            most: config.most.max(1),
+            most: config.most,
             linger: Duration::from_millis(config.linger_ms),
         };
         store.runtime().spawn_needed(worker.run(waiting));
@@ -292,7 +292,9 @@ impl Worker {
                     if let Some((claim, reply)) = &waiting.claim {
                         match answer.as_ref().map(reply) {
                             Ok(Ok(reply)) => kept.push((claim, reply)),
-                            Ok(Err(_)) | Err(_) => dropped.push(claim),
+                            // What has happened and cannot be told again must not happen: it would happen once more.
+                            Ok(Err(_)) => return Err(Failure::corrupt("a reply that cannot be kept")),
+                            Err(_) => dropped.push(claim),
                         }
                     }
                     answer.map(Ended::Now)
