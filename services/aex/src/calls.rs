@@ -195,11 +195,11 @@ const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "CREDENTIAL_INVALID",
-        "check AEX_API_KEY, and whether --server is the exchange that made it",
+        "check AEX_API_KEY or --key-file, and whether --server is the exchange that made it",
     ),
     (
         "AUDIENCE_DENIED",
-        "your tenant has another part here: `aex init --type` makes one that may",
+        "this is for tenants of another type, which `aex init --type` makes, or for keys that are bound to no provider",
     ),
     (
         "IDEMPOTENCY_KEY_REUSED",
@@ -229,7 +229,7 @@ const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "BID_NOT_RANKED",
-        "`aex work ranking WORK` lists the bids that can be awarded",
+        "`aex bid list --work WORK` lists the bids, and `aex work ranking WORK`, when they are ranked, those that can be awarded",
     ),
     ("PROVIDER_NOT_FOUND", "`aex provider list` lists yours"),
     (

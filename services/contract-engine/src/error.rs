@@ -27,7 +27,7 @@ pub enum Error {
     WorkNotAwardable(WorkId),
     #[error("there is no bid {0} on this work")]
     BidNotFound(BidId),
-    #[error("bid {0} is disqualified or withdrawn")]
+    #[error("bid {0} cannot win: it is withdrawn, over the budget, or fails another condition of the work")]
     BidNotRanked(BidId),
     #[error("bid {0} was replaced by its provider")]
     BidChanged(BidId),

@@ -24,7 +24,7 @@ pub(crate) enum Bid {
         /// How it will be done, at most 1 KiB.
         #[arg(long, default_value = "")]
         approach: String,
-        /// Where the consumer's agent reaches yours, an https URL.
+        /// Where the consumer's agent reaches yours, an http or https URL.
         #[arg(long)]
         endpoint: String,
         /// Which of your providers bids; a key that is bound to one implies it.
@@ -34,10 +34,10 @@ pub(crate) enum Bid {
         #[arg(
             long,
             default_value_t = 3600,
-            value_parser = clap::value_parser!(u64).range(1..),
+            value_parser = clap::value_parser!(u32).range(1..),
             allow_negative_numbers = true
         )]
-        valid_for: u64,
+        valid_for: u32,
     },
     /// Shows one bid.
     Get { bid_id: String },
@@ -76,7 +76,7 @@ impl Bid {
             } => {
                 let end = home::clock()
                     .now()
-                    .saturating_add(Duration::from_secs(*valid_for));
+                    .saturating_add(Duration::from_secs((*valid_for).into()));
                 change(
                     GATEWAY,
                     "SubmitBid",

@@ -63,7 +63,9 @@ impl Door {
             Some(path) => Some(fs::read_to_string(path).map_err(|error| unread("--key-file", path, &error))?),
             None => self.api_key.clone(),
         };
+        // What a script exports when the command that makes the key has failed.
         let authorization = key
+            .filter(|key| !key.trim().is_empty())
             .map(|key| format!("Bearer {}", key.trim()).parse())
             .transpose()
             .map_err(|_| Problem::usage("the API key holds characters that no key has"))?;
@@ -75,6 +77,9 @@ impl Door {
         };
         let uri: Uri = self.server.parse().map_err(|_| unusable())?;
         let host = uri.host().ok_or_else(unusable)?;
+        if uri.path() != "/" || uri.query().is_some() {
+            return Err(unusable());
+        }
         let channel = match uri.scheme_str() {
             Some("http") => Endpoint::from(uri).connect_lazy(),
             Some("https") => {

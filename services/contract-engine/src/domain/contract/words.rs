@@ -96,7 +96,7 @@ pub enum VoidReason {
     WorkNotFound,
     /// The work is cancelled, over, or held by another contract.
     WorkNotAwardable,
-    /// The bid is disqualified or withdrawn.
+    /// The bid is withdrawn, over the budget, or fails another condition of the work.
     BidNotRanked,
     /// The provider has replaced the bid.
     BidChanged,
