@@ -8,7 +8,7 @@ use std::{
 use aex_kit::config::{Auth, Peers, Telemetry, at_least_one};
 use serde::{Deserialize, Serialize};
 
-use crate::{OpenError, acceptor::Acceptor};
+use crate::{OpenError, acceptor::Acceptor, cors::Origins};
 
 /// Configuration of the edge.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,6 +58,17 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// Can an edge be opened with it, as far as that can be told without its files?
+    pub fn check(&self) -> Result<(), OpenError> {
+        Origins::new(&self.origins).map_err(OpenError::Config)?;
+        if self.tls.is_absent() && !self.listen.ip().is_loopback() && !self.allow_plaintext {
+            return Err(OpenError::Plaintext(self.listen));
+        }
+        Ok(())
+    }
+}
+
 /// The edge's own certificate, which clients see.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -69,6 +80,10 @@ pub struct Tls {
 }
 
 impl Tls {
+    const fn is_absent(&self) -> bool {
+        self.cert_file.is_none() && self.key_file.is_none()
+    }
+
     /// What shakes hands with clients; `None` when nothing is configured.
     pub(crate) fn acceptor(&self) -> Result<Option<Acceptor>, OpenError> {
         let (cert, key) = match (&self.cert_file, &self.key_file) {

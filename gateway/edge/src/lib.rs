@@ -85,11 +85,8 @@ impl Edge {
 
     /// Opens the port. It drains with the runtime's shutdown.
     pub async fn listen(self) -> Result<Listening, OpenError> {
-        let address = self.config.listen;
+        self.config.check()?;
         let acceptor = self.config.tls.acceptor()?;
-        if acceptor.is_none() && !address.ip().is_loopback() && !self.config.allow_plaintext {
-            return Err(OpenError::Plaintext(address));
-        }
         Door::open(&self.config, acceptor, self.front, &self.runtime).await
     }
 }

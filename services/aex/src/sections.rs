@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use aex_kit::config::Peers;
+use http::uri::Authority;
+
 use crate::{problem::Problem, services::SERVICES};
 
 /// The section of whoever operates an exchange: `AEX_OPERATOR__AUTH__CERT_FILE`.
@@ -57,6 +60,32 @@ pub(crate) fn readable(file: Option<&Path>) -> Result<(), Problem> {
             None => format!("choose from {}", sections().collect::<Vec<_>>().join(", ")),
         };
         return Err(refused(format!("there is no section [{section}]: {advice}")));
+    }
+    Ok(())
+}
+
+/// The peers that a section names must be services, at addresses that have a port.
+pub(crate) fn reachable(section: &str, peers: &Peers) -> Result<(), Problem> {
+    let services = || {
+        SERVICES
+            .iter()
+            .map(|service| service.name)
+            .chain([aex_gateway::NAME])
+    };
+    let refused = |what: String| Err(Problem::new(format!("configuration of {section}: {what}")));
+    for (name, address) in peers {
+        if !services().any(|service| service == name) {
+            return refused(match aex_kit::config::nearest(name, services()) {
+                Some(near) => format!("there is no service for peers.{name}: did you mean peers.{near}?"),
+                None => format!("there is no service for peers.{name}"),
+            });
+        }
+        let has_port = |address: Authority| address.port_u16().is_some();
+        if !address.parse().is_ok_and(has_port) {
+            return refused(format!(
+                "peers.{name} is {address:?}, which is no address such as 10.0.0.7:9000"
+            ));
+        }
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{
     database::Place,
     problem::Problem,
-    sections::{environment, readable},
+    sections::{environment, reachable, readable},
     services::{Opened, SERVICES, Seat, Service, Settings, named},
     show,
 };
@@ -118,7 +118,7 @@ async fn seat(
     let listen = settings.server.listen.unwrap_or(everywhere);
     let credentials = credentials(name, &settings.auth, runtime)?;
     mesh.identity(name, credentials.clone());
-    know(mesh, &settings.peers);
+    know(mesh, name, &settings.peers)?;
     let opened = (service.open)(Seat {
         file: file.map(Path::to_owned),
         dev: None,
@@ -145,7 +145,7 @@ async fn edge(file: Option<&Path>, mesh: &Mesh, runtime: &Runtime) -> Result<(),
     if !config.peers.is_empty() {
         let credentials = credentials(aex_gateway::NAME, &config.auth, runtime)?;
         mesh.identity(aex_gateway::NAME, credentials);
-        know(mesh, &config.peers);
+        know(mesh, aex_gateway::NAME, &config.peers)?;
     }
     let key = config.principal_key_file.as_deref().ok_or_else(|| {
         Problem::new("the edge has no key to sign principals with: set AEX_GATEWAY__PRINCIPAL_KEY_FILE")
@@ -164,10 +164,12 @@ async fn edge(file: Option<&Path>, mesh: &Mesh, runtime: &Runtime) -> Result<(),
     Ok(())
 }
 
-fn know(mesh: &Mesh, peers: &Peers) {
+fn know(mesh: &Mesh, section: &str, peers: &Peers) -> Result<(), Problem> {
+    reachable(section, peers)?;
     for (name, address) in peers {
         mesh.at(name, address);
     }
+    Ok(())
 }
 
 /// The identity of a service, kept as its files are.

@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
 use crate::{
+    database::Place,
     deployment,
     problem::Problem,
-    sections::{OPERATOR, readable},
+    sections::{OPERATOR, reachable, readable},
     services::SERVICES,
     show,
 };
@@ -45,9 +46,16 @@ fn whole(file: Option<&Path>) -> Result<Map<String, Value>, Problem> {
     readable(file)?;
     let mut whole = Map::new();
     for service in SERVICES {
-        whole.insert(service.name.to_owned(), (service.settings)(file)?.printed);
+        let settings = (service.settings)(file)?;
+        reachable(service.name, &settings.peers)?;
+        if settings.database.url.is_some() {
+            Place::Configured.connect(service.schema.name, &settings.database)?;
+        }
+        whole.insert(service.name.to_owned(), settings.printed);
     }
     let edge: aex_gateway::Config = aex_kit::config::load(aex_gateway::NAME, file)?;
+    edge.check()?;
+    reachable(aex_gateway::NAME, &edge.peers)?;
     whole.insert(aex_gateway::NAME.to_owned(), serde_json::to_value(edge)?);
     let operator: deployment::Operator = aex_kit::config::load(OPERATOR, file)?;
     whole.insert(OPERATOR.to_owned(), serde_json::to_value(operator)?);

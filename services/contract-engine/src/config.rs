@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use aex_kit::config::{Auth, Database, Peers, Secret, Server, Telemetry};
+use aex_kit::config::{Auth, Database, Peers, Secret, Server, Telemetry, at_most};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of contract-engine.
@@ -55,9 +55,14 @@ impl Tokens {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Contracts {
-    /// How long the money of a rejected contract stays in escrow when the work has no dispute window, in seconds.
+    /// How long the money of a rejected contract stays in escrow when the work has no dispute window, in seconds; at
+    /// most 7 days.
+    #[serde(deserialize_with = "at_most::<_, LONGEST_WINDOW>")]
     pub dispute_window_seconds: u64,
 }
+
+/// The longest dispute window in seconds, as the contract of `PlaceHold` says.
+const LONGEST_WINDOW: u64 = 7 * 24 * 60 * 60;
 
 impl Default for Contracts {
     fn default() -> Self {

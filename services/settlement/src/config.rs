@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
-use aex_kit::config::{Auth, Database, Peers, Server, Telemetry};
+use aex_kit::config::{Auth, Database, Peers, Server, Telemetry, at_least_one, at_most};
 use aex_settlement_ledger::{DepositLimits, PayoutHold, PayoutHolds, Policy, Rail};
 use aex_types::{Amount, BasisPoints, Currency};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -22,6 +22,7 @@ pub struct Config {
     /// What it tells about itself.
     pub telemetry: Telemetry,
     /// By which rules it keeps the books.
+    #[serde(deserialize_with = "sensible")]
     pub books: Books,
     /// How money comes in.
     pub rails: Rails,
@@ -52,6 +53,7 @@ impl Default for Config {
 #[serde(deny_unknown_fields, default)]
 pub struct Books {
     /// Which configuration this is; another one has another number.
+    #[serde(deserialize_with = "at_least_one")]
     pub version: u32,
     /// The exchange's share of a price, in hundredths of a percent, 0 to 10,000.
     pub fee_basis_points: Rate,
@@ -63,6 +65,7 @@ pub struct Books {
     pub most_deposit: Spelled<Amount>,
     /// How long after its settlement a contract can be disputed, in seconds, where its award does not say; at most 7
     /// days.
+    #[serde(deserialize_with = "at_most::<_, LONGEST_WINDOW>")]
     pub dispute_window_s: u64,
     /// How long after its settlement a payout waits, by the provider's tier.
     pub payout_holds: Waits,
@@ -86,8 +89,24 @@ impl Default for Books {
     }
 }
 
-/// The longest dispute window, as the contract of `PlaceHold` says.
-const LONGEST_WINDOW: Duration = Duration::from_hours(7 * 24);
+/// The longest dispute window in seconds, as the contract of `PlaceHold` says.
+const LONGEST_WINDOW: u64 = 7 * 24 * 3600;
+
+/// Reads rules by which money can come in.
+fn sensible<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Books, D::Error> {
+    let books = Books::deserialize(deserializer)?;
+    let refused = |what: &str| Err(de::Error::custom(what));
+    if books.currencies.is_empty() {
+        return refused("books.currencies must name one at least");
+    }
+    if books.least_deposit.0 == Amount::default() {
+        return refused("books.least_deposit must be more than 0");
+    }
+    if books.least_deposit.0 > books.most_deposit.0 {
+        return refused("books.least_deposit must be at most books.most_deposit");
+    }
+    Ok(books)
+}
 
 impl Books {
     /// The rules as the ledger reads them.
@@ -105,7 +124,7 @@ impl Books {
                 self.payout_holds.table()
             },
             dispute_window_min: Duration::ZERO,
-            dispute_window_max: LONGEST_WINDOW,
+            dispute_window_max: Duration::from_secs(LONGEST_WINDOW),
             deposits: self
                 .currencies
                 .iter()
@@ -119,7 +138,7 @@ impl Books {
         if self.windows_zero {
             Duration::ZERO
         } else {
-            Duration::from_secs(self.dispute_window_s).min(LONGEST_WINDOW)
+            Duration::from_secs(self.dispute_window_s)
         }
     }
 }
@@ -217,11 +236,14 @@ impl Rails {
 #[serde(deny_unknown_fields, default)]
 pub struct Batch {
     /// The most commands of one transaction.
+    #[serde(deserialize_with = "at_least_one")]
     pub most: usize,
     /// How long a transaction waits for more commands when there is more than one already, in milliseconds. A lone
-    /// command never waits.
+    /// command never waits. At most 1000.
+    #[serde(deserialize_with = "at_most::<_, 1000>")]
     pub linger_ms: u64,
     /// The most commands that wait; more are refused with UNAVAILABLE.
+    #[serde(deserialize_with = "at_least_one")]
     pub queue: usize,
 }
 
@@ -303,6 +325,31 @@ mod tests {
         );
         assert!(serde_json::from_str::<Books>(r#"{"fee_basis_points": 10001}"#).is_err());
         assert!(serde_json::from_str::<Books>(r#"{"currencies": ["dollar"]}"#).is_err());
+    }
+
+    #[test]
+    fn rules_by_which_no_money_comes_in_are_refused() {
+        let read = |books: &str| serde_json::from_str::<Config>(&format!(r#"{{"books": {{{books}}}}}"#));
+        assert!(read(r#""least_deposit": "5", "most_deposit": "5""#).is_ok());
+        for (books, word) in [
+            (r#""currencies": []"#, "books.currencies"),
+            (
+                r#""least_deposit": "5", "most_deposit": "4.999999""#,
+                "books.most_deposit",
+            ),
+            (r#""least_deposit": "0""#, "more than 0"),
+            (r#""version": 0"#, "at least 1"),
+            (r#""dispute_window_s": 604801"#, "at most 604800"),
+        ] {
+            let refused = read(books).unwrap_err().to_string();
+            assert!(refused.contains(word), "{word} in {refused}");
+        }
+        for batch in [r#""most": 0"#, r#""queue": 0"#, r#""linger_ms": 1001"#] {
+            assert!(
+                serde_json::from_str::<Batch>(&format!("{{{batch}}}")).is_err(),
+                "{batch}"
+            );
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aex_kit::config::{Auth, Database, Peers, Server, Telemetry};
+use aex_kit::config::{Auth, Database, Peers, Server, Telemetry, at_most};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of work-publisher.
@@ -30,6 +30,7 @@ pub struct WorkTimes {
     /// How long work waits to be awarded once bidding is over, in milliseconds; then it fails.
     pub award_ms: u64,
     /// How long after settlement an outcome may be disputed where the work does not say, in milliseconds; at most 7 days.
+    #[serde(deserialize_with = "at_most::<_, LONGEST_WINDOW_MS>")]
     pub dispute_window_ms: u64,
 }
 
@@ -55,15 +56,6 @@ impl WorkTimes {
     pub(crate) const fn dispute_window(&self) -> Duration {
         Duration::from_millis(self.dispute_window_ms)
     }
-
-    /// Does settlement take what is written into work that does not say?
-    pub const fn check(&self) -> Result<(), &'static str> {
-        if self.dispute_window_ms > LONGEST_WINDOW_MS {
-            Err("work.dispute_window_ms must be at most 604800000 (7 days)")
-        } else {
-            Ok(())
-        }
-    }
 }
 
 #[cfg(test)]
@@ -72,11 +64,8 @@ mod tests {
 
     #[test]
     fn a_dispute_window_that_settlement_would_not_take_is_refused() {
-        let of = |dispute_window_ms| WorkTimes {
-            dispute_window_ms,
-            ..WorkTimes::default()
-        };
-        assert_eq!(of(604_800_000).check(), Ok(()));
-        assert!(of(604_800_001).check().is_err());
+        let read = |times: &str| serde_json::from_str::<WorkTimes>(times);
+        assert!(read(r#"{"dispute_window_ms": 604800000}"#).is_ok());
+        assert!(read(r#"{"dispute_window_ms": 604800001}"#).is_err());
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ::config::{Config, Environment, File, Source as _};
+use ::config::{Config, Environment, File, Map, Source as _, Value, ValueKind};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{self, DeserializeOwned},
@@ -24,7 +24,8 @@ pub struct ConfigError {
     problem: String,
 }
 
-/// The configuration of one service: `defaults ← [service] in the file ← AEX_<SERVICE>__<SECTION>__<KEY>`.
+/// The configuration of one service: `defaults ← [service] in the file ← AEX_<SERVICE>__<SECTION>__<KEY>`. Variables are read
+/// as they are written; where the default is a list they are split at commas.
 pub fn load<C: DeserializeOwned + Serialize + Default>(
     service: &str,
     file: Option<&Path>,
@@ -33,13 +34,12 @@ pub fn load<C: DeserializeOwned + Serialize + Default>(
         service: service.to_owned(),
         problem,
     };
+    let defaults = serde_json::to_value(C::default()).map_err(|error| refuse(error.to_string()))?;
     let mut builder = Config::builder();
     if let Some(path) = file {
-        let whole = Config::builder()
-            .add_source(File::from(path))
-            .build()
-            .map_err(|error| refuse(error.to_string()))?;
-        for (key, value) in whole.get_table(service).unwrap_or_default() {
+        let section = section(service, path).map_err(|error| refuse(error.to_string()))?;
+        for (key, value) in section {
+            exact(&key, &value, defaults.get(&key)).map_err(refuse)?;
             builder = builder
                 .set_default(key, value)
                 .map_err(|error| refuse(error.to_string()))?;
@@ -48,17 +48,17 @@ pub fn load<C: DeserializeOwned + Serialize + Default>(
     let prefix = format!("AEX_{}", service.replace('-', "_").to_uppercase());
     let environment = Environment::with_prefix(&prefix)
         .prefix_separator("__")
-        .separator("__")
-        .try_parsing(true)
-        .list_separator(",");
-    let environment = LISTS
-        .iter()
-        .fold(environment, |source, key| source.with_list_parse_key(key));
+        .separator("__");
     for (key, value) in environment.collect().map_err(|error| refuse(error.to_string()))? {
         // Services have hyphens in their names, variables cannot.
         let key = match key.strip_prefix("peers.") {
             Some(peer) => format!("peers.{}", peer.replace('_', "-")),
             None => key,
+        };
+        let default = key.split('.').try_fold(&defaults, |value, part| value.get(part));
+        let value = match default {
+            Some(serde_json::Value::Array(_)) => items(value).map_err(|error| refuse(error.to_string()))?,
+            _ => value,
         };
         builder = builder
             .set_override(key, value)
@@ -72,18 +72,53 @@ pub fn load<C: DeserializeOwned + Serialize + Default>(
 
 /// The names of the sections of a file.
 pub fn sections(file: &Path) -> Result<Vec<String>, ConfigError> {
-    let refuse = |error: ::config::ConfigError| ConfigError {
+    let table = table(file).map_err(|error| ConfigError {
         service: "every service".to_owned(),
         problem: error.to_string(),
-    };
-    let whole = Config::builder()
-        .add_source(File::from(file))
-        .build()
-        .map_err(refuse)?;
-    let table = whole.cache.into_table().map_err(refuse)?;
+    })?;
     let mut names: Vec<_> = table.into_keys().collect();
     names.sort();
     Ok(names)
+}
+
+/// What a file says, by section.
+fn table(file: &Path) -> Result<Map<String, Value>, ::config::ConfigError> {
+    let whole = Config::builder().add_source(File::from(file)).build()?;
+    whole.cache.into_table()
+}
+
+/// What a file says of one service.
+fn section(service: &str, file: &Path) -> Result<Map<String, Value>, ::config::ConfigError> {
+    let section = table(file)?.remove(service);
+    section.map_or_else(|| Ok(Map::new()), Value::into_table)
+}
+
+/// Refuses a number with a fraction where text is meant, an amount for example: it has been rounded already.
+fn exact(key: &str, value: &Value, default: Option<&serde_json::Value>) -> Result<(), String> {
+    match &value.kind {
+        ValueKind::Float(_) if default.is_some_and(serde_json::Value::is_string) => {
+            Err(format!("{key} has to be in quotes"))
+        }
+        ValueKind::Table(table) => table.iter().try_for_each(|(part, value)| {
+            exact(
+                &format!("{key}.{part}"),
+                value,
+                default.and_then(|default| default.get(part)),
+            )
+        }),
+        ValueKind::Array(items) => {
+            let first = default.and_then(|default| default.get(0));
+            items.iter().try_for_each(|item| exact(key, item, first))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The items of a list that is written with commas; of nothing, none.
+fn items(text: Value) -> Result<Value, ::config::ConfigError> {
+    let text = text.into_string()?;
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    Ok(Value::from(items.map(str::to_owned).collect::<Vec<_>>()))
 }
 
 /// A variable of the environment that is of no section: as it is written, and the section that it names.
@@ -123,9 +158,6 @@ fn first_stray<'a>(
     });
     stray.min_by(|one, other| one.variable.cmp(&other.variable))
 }
-
-/// Keys whose values are lists: in the environment they are separated by commas.
-const LISTS: [&str; 2] = ["auth.principal_key_files", "origins"];
 
 /// What is wrong, and for a key that does not exist the one that was probably meant.
 fn explained(error: &::config::ConfigError) -> String {
@@ -169,6 +201,15 @@ where
     let number = N::deserialize(deserializer)?;
     if number == N::default() {
         return Err(de::Error::custom("has to be at least 1"));
+    }
+    Ok(number)
+}
+
+/// Reads a number that may not be larger.
+pub fn at_most<'de, D: Deserializer<'de>, const MOST: u64>(deserializer: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    if number > MOST {
+        return Err(de::Error::custom(format_args!("has to be at most {MOST}")));
     }
     Ok(number)
 }
@@ -367,6 +408,7 @@ mod tests {
     struct Example {
         server: Server,
         database: Database,
+        auth: Auth,
     }
 
     #[test]
@@ -394,7 +436,10 @@ mod tests {
         );
         std::fs::write(&file, "[example]\nzzz = 7\n").unwrap();
         let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
-        assert!(refused.contains("choose from server, database"), "{refused}");
+        assert!(
+            refused.contains("choose from server, database, auth"),
+            "{refused}"
+        );
     }
 
     #[test]
@@ -416,6 +461,43 @@ mod tests {
                 assert!(refused.contains(word), "{word} in {refused}");
             }
         }
+    }
+
+    #[test]
+    fn a_number_that_was_rounded_on_its_way_is_refused_where_text_is_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aex.toml");
+        std::fs::write(&file, "[example.auth]\ntrust_domain = 100000000000.123457\n").unwrap();
+        let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
+        assert!(
+            refused.contains("auth.trust_domain has to be in quotes"),
+            "{refused}"
+        );
+        std::fs::write(&file, "[example.auth]\ntrust_domain = \"100000000000.123457\"\n").unwrap();
+        let read: Example = load("example", Some(&file)).unwrap();
+        assert_eq!(read.auth.trust_domain, "100000000000.123457");
+    }
+
+    #[test]
+    fn a_section_that_is_none_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("aex.toml");
+        std::fs::write(&file, "example = 3\n").unwrap();
+        let refused = load::<Example>("example", Some(&file)).unwrap_err().to_string();
+        assert!(refused.contains("expected a map"), "{refused}");
+    }
+
+    #[test]
+    fn a_list_is_written_with_commas() {
+        let read = |text: &str| items(Value::from(text)).unwrap().into_array().unwrap();
+        let texts = |text: &str| {
+            read(text)
+                .into_iter()
+                .map(|item| item.into_string().unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(texts("USD, EUR"), ["USD", "EUR"]);
+        assert!(texts("").is_empty());
     }
 
     #[test]

@@ -6,7 +6,10 @@ use opentelemetry::{KeyValue, metrics::Histogram};
 use tonic::Code;
 use tracing::Level;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::filter_fn, fmt::MakeWriter, layer::SubscriberExt as _,
+    EnvFilter, Layer as _,
+    filter::{LevelFilter, filter_fn},
+    fmt::MakeWriter,
+    layer::SubscriberExt as _,
     util::SubscriberInitExt,
 };
 
@@ -15,23 +18,30 @@ use crate::config::Telemetry;
 /// What is to be logged, said in a way that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "cannot read the log filter {filter:?}: {source}: write `warn`, `info`, or a filter such as `aex_kit=debug,info`"
+    "cannot read the log filter {filter:?}: {why}: write `warn`, `info`, or a filter such as `aex_kit=debug,info`"
 )]
 pub struct Unreadable {
     filter: String,
-    #[source]
-    source: tracing_subscriber::filter::ParseError,
+    why: String,
 }
 
 /// What PostgreSQL remarks on, such as each table that is there already when a service starts. Its warnings are another level.
 const REMARKS: &str = "sqlx::postgres::notice";
 
-/// Reads what is to be logged.
+/// Reads what is to be logged. A word alone is a level: as the name of a module it would log all of that and nothing else.
 pub(crate) fn read(filter: &str) -> Result<EnvFilter, Unreadable> {
-    EnvFilter::try_new(filter).map_err(|source| Unreadable {
+    let refused = |why| Unreadable {
         filter: filter.to_owned(),
-        source,
-    })
+        why,
+    };
+    let mut words = filter.split(',').map(str::trim);
+    let unknown = words.find(|word| {
+        !word.is_empty() && !word.contains(['=', '[', ':']) && word.parse::<LevelFilter>().is_err()
+    });
+    if let Some(word) = unknown {
+        return Err(refused(format!("{word} is no level")));
+    }
+    EnvFilter::try_new(filter).map_err(|error| refused(error.to_string()))
 }
 
 /// Starts logging for the process, to standard error; a second start changes nothing.

@@ -316,6 +316,65 @@ fn a_variable_of_a_section_that_does_not_exist() {
 }
 
 #[test]
+fn a_configuration_that_could_not_be_used() {
+    let machine = Machine::new();
+    for (variable, value, words) in [
+        (
+            "AEX_SETTLEMENT__BOOKS__LEAST_DEPOSIT",
+            "200000",
+            &["books.least_deposit", "books.most_deposit"][..],
+        ),
+        ("AEX_SETTLEMENT__BOOKS__CURRENCIES", "", &["books.currencies"]),
+        ("AEX_SETTLEMENT__BATCH__LINGER_MS", "3600000", &["at most 1000"]),
+        ("AEX_IDENTITY__KEYS__PEPPER", "short", &["at least 32 bytes"]),
+        ("AEX_IDENTITY__DATABASE__URL", "foo", &["identity"]),
+        (
+            "AEX_IDENTITY__TELEMETRY__LOG_LEVEL",
+            "loud",
+            &["loud is no level", "`info`"],
+        ),
+        (
+            "AEX_SETTLEMENT__PEERS__IDNTITY",
+            "127.0.0.1:9",
+            &["peers.idntity", "did you mean peers.identity?"],
+        ),
+        (
+            "AEX_SETTLEMENT__PEERS__IDENTITY",
+            "here",
+            &["peers.identity", "here"],
+        ),
+        (
+            "AEX_GATEWAY__LISTEN",
+            "0.0.0.0:1",
+            &["0.0.0.0:1", "tls.cert_file"],
+        ),
+        ("AEX_GATEWAY__ORIGINS", "foo", &["foo"]),
+    ] {
+        let output = machine
+            .command(&["config", "check"])
+            .env(variable, value)
+            .output();
+        names(&refused(&output.unwrap()), words);
+    }
+    // Text is text, whatever it looks like.
+    let output = machine
+        .command(&["config", "print"])
+        .env("AEX_SETTLEMENT__BOOKS__MOST_DEPOSIT", "999999999999.123457")
+        .env("AEX_SETTLEMENT__BOOKS__CURRENCIES", "USD, EUR")
+        .env("AEX_SETTLEMENT__AUTH__TRUST_DOMAIN", "0012")
+        .output()
+        .unwrap();
+    let printed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let settlement = &printed["settlement"];
+    assert_eq!(settlement["books"]["most_deposit"], "999999999999.123457");
+    assert_eq!(
+        settlement["books"]["currencies"],
+        serde_json::json!(["USD", "EUR"])
+    );
+    assert_eq!(settlement["auth"]["trust_domain"], "0012");
+}
+
+#[test]
 fn a_log_filter_that_cannot_be_read() {
     let machine = Machine::new();
     for (arguments, variable) in [
