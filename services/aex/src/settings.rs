@@ -49,7 +49,9 @@ fn whole(file: Option<&Path>) -> Result<Map<String, Value>, Problem> {
         let settings = (service.settings)(file)?;
         reachable(service.name, &settings.peers)?;
         if settings.database.url.is_some() {
-            Place::Configured.connect(service.schema.name, &settings.database)?;
+            Place::Configured
+                .connect(service.schema.name, &settings.database)
+                .map_err(|problem| Problem::new(format!("configuration of {}: {problem}", service.name)))?;
         }
         whole.insert(service.name.to_owned(), settings.printed);
     }
